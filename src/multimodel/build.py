@@ -1,0 +1,109 @@
+"""Sizes meet parts: the only place that assembles a MultiModel, and the table of presets' sizes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from torch import nn
+
+from multimodel.batch import Net
+from multimodel.body import Decoder, DecoderLayer, Encoder, Mixer
+from multimodel.layers.attention import (
+    AttentionBlock,
+    AverageSource,
+    CrossAttention,
+    MultiHeadAttention,
+    NoSelfAttention,
+    SelfAttention,
+)
+from multimodel.layers.convolution import ConvBlock
+from multimodel.layers.experts import DenseExpert, MixtureOfExperts, NoExperts
+from multimodel.layers.timing import NoTiming, Timing
+from multimodel.modalities.audio import Spectrogram, Waveform
+from multimodel.modalities.category import Category
+from multimodel.modalities.image import Image
+from multimodel.modalities.text import Text
+from multimodel.model import MultiModel
+
+ENCODER_BLOCKS, MIXER_BLOCKS, DECODER_LAYERS = 6, 2, 4
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sizes:
+    """The sizes of a model and the parts it is made of; the defaults of the last four are the paper's parts."""
+
+    width: int
+    heads: int = 8
+    experts: int
+    experts_used: int = 4
+    expert_width: int
+    dropout: float = 0.1
+    image_channels: tuple[int, int, int, int] = (32, 64, 128, 256)
+    audio_channels: tuple[int, ...] = (2, 4, 8, 16, 32, 64, 128, 256)
+    audio_strided: int = 8
+    timing: Literal["sinusoids", "none"] = "sinusoids"
+    self_attention: Literal["causal", "none"] = "causal"
+    cross_attention: Literal["attention", "average"] = "attention"
+    mixture: Literal["experts", "dense", "none"] = "experts"
+
+
+TIMINGS: Mapping[str, Callable[[], nn.Module]] = {"sinusoids": Timing, "none": NoTiming}
+
+SELF_ATTENTIONS: Mapping[str, Callable[[Sizes], nn.Module]] = {
+    "causal": lambda sizes: SelfAttention(MultiHeadAttention(sizes.width, sizes.heads)),
+    "none": lambda sizes: NoSelfAttention(),
+}
+
+CROSS_ATTENTIONS: Mapping[str, Callable[[Sizes], nn.Module]] = {
+    "attention": lambda sizes: CrossAttention(MultiHeadAttention(sizes.width, sizes.heads)),
+    "average": lambda sizes: AverageSource(sizes.width),
+}
+
+MIXTURES: Mapping[str, Callable[[Sizes], nn.Module]] = {
+    "experts": lambda sizes: MixtureOfExperts(sizes.width, sizes.experts, sizes.experts_used, sizes.expert_width),
+    "dense": lambda sizes: DenseExpert(sizes.width, sizes.experts_used * sizes.expert_width),
+    "none": lambda sizes: NoExperts(),
+}
+
+Modalities = Mapping[str, Callable[[Sizes, int], nn.Module]]
+
+MODALITIES: Modalities = {
+    "text": lambda sizes, size: Text(size, sizes.width),
+    "image": lambda sizes, size: Image(size, sizes.image_channels, sizes.width),
+    "spectrogram": lambda sizes, size: Spectrogram(sizes.audio_channels, sizes.audio_strided, sizes.width),
+    "waveform": lambda sizes, size: Waveform(sizes.audio_channels, sizes.audio_strided, sizes.width),
+    "category": lambda sizes, size: Category(size, sizes.width),
+}
+
+
+def build_model(
+    sizes: Sizes, nets: Mapping[str, Net], commands: Sequence[str], modalities: Modalities = MODALITIES
+) -> MultiModel:
+    """A MultiModel with these modality nets and commands; further kinds of net come in through `modalities`."""
+    timing = TIMINGS[sizes.timing]
+
+    def attention_block() -> AttentionBlock:
+        return AttentionBlock(
+            sizes.width,
+            timing=timing(),
+            self_attention=SELF_ATTENTIONS[sizes.self_attention](sizes),
+            cross_attention=CROSS_ATTENTIONS[sizes.cross_attention](sizes),
+        )
+
+    def conv_blocks(count: int, *, causal: bool) -> list[ConvBlock]:
+        return [ConvBlock(sizes.width, sizes.dropout, causal=causal) for _ in range(count)]
+
+    mixture = MIXTURES[sizes.mixture]
+    return MultiModel(
+        nets={name: modalities[net.kind](sizes, net.size) for name, net in nets.items()},
+        encoder=Encoder(timing(), conv_blocks(ENCODER_BLOCKS, causal=False), mixture(sizes)),
+        mixer=Mixer(attention_block(), conv_blocks(MIXER_BLOCKS, causal=True)),
+        decoder=Decoder(
+            [DecoderLayer(block, attention_block()) for block in conv_blocks(DECODER_LAYERS, causal=True)],
+            mixture(sizes),
+        ),
+        commands=commands,
+        width=sizes.width,
+    )

@@ -1,0 +1,112 @@
+"""Greedy and beam search with incremental state: constant work per symbol, stop at the end of sequence."""
+
+from __future__ import annotations
+
+from typing import NamedTuple, TypeVar
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+from multimodel.batch import Batch
+from multimodel.model import Encoded, Memory, MultiModel
+
+END = 1
+PADDING = 0
+LENGTH_PENALTY = 0.6
+
+Nested = TypeVar("Nested")
+
+
+class Hypotheses(NamedTuple):
+    """Symbols without end and padding for each example, best first, and the log-probability of each."""
+
+    symbols: list[list[list[int]]]
+    scores: Float[Tensor, "b k"]
+
+
+def reorder(memory: Nested, rows: Int[Tensor, " n"]) -> Nested:
+    """The same nested tuples with row i of every tensor taken from row `rows[i]`."""
+    if memory is None:
+        return memory
+    if isinstance(memory, Tensor):
+        return memory.index_select(0, rows)  # type: ignore[return-value]
+    children = [reorder(child, rows) for child in memory]  # type: ignore[attr-defined]
+    return type(memory)(*children) if hasattr(memory, "_fields") else type(memory)(children)  # type: ignore[call-arg]
+
+
+def length_limit(batch: Batch, encoded: Encoded, limit: int | None) -> int:
+    """Most symbols to write: twice the input's positions and 16 more, within the caller's limit."""
+    room = 2 * encoded.source.mask.shape[1] + 16
+    return room if limit is None else min(room, limit)
+
+
+@torch.no_grad()
+def greedy(model: MultiModel, batch: Batch, limit: int | None = None) -> Hypotheses:
+    """The likeliest symbol at each position, until all examples have ended or `limit` symbols are written."""
+    return beam(model, batch, 1, limit)
+
+
+@torch.no_grad()
+def classes(model: MultiModel, batch: Batch) -> Int[Tensor, "b c"]:
+    """All classes of each example, likeliest first."""
+    return model.classify(batch.route, model.encode(batch))[:, 0].argsort(dim=1, descending=True)
+
+
+@torch.no_grad()
+def beam(model: MultiModel, batch: Batch, width: int, limit: int | None = None) -> Hypotheses:
+    """Beam search (Wu et al. 2016's length penalty, 0.6); width 1 is greedy.
+
+    Ended hypotheses stay in the beam at their score; the search ends when every beam of every example has ended.
+    """
+    encoded = model.encode(batch)
+    limit = length_limit(batch, encoded, limit)
+    examples = len(batch)
+    device = batch.inputs.device
+    first = torch.arange(examples, device=device).repeat_interleave(width)
+    memory: Memory = reorder(model.start(encoded, limit), first)
+    scores = torch.full((examples, width), -torch.inf, device=device)
+    scores[:, 0] = 0
+    written = torch.empty(examples * width, 0, dtype=torch.long, device=device)
+    ended = torch.zeros(examples, width, dtype=torch.bool, device=device)
+    for position in range(limit):
+        previous = written[:, -1:] if position else None
+        logits = model.step(batch.route, previous, memory, position)
+        chosen, parents, scores = extend(logits, scores, ended)
+        rows = (torch.arange(examples, device=device)[:, None] * width + parents).flatten()
+        if width > 1:
+            memory = reorder(memory, rows)
+        written = torch.cat((written[rows], chosen.flatten()[:, None]), dim=1)
+        ended = ended.gather(1, parents) | (chosen == END)
+        if bool(ended.all()):
+            break
+    return ranked(written.view(examples, width, -1), scores)
+
+
+def extend(
+    logits: Float[Tensor, "n v"], scores: Float[Tensor, "b k"], ended: Bool[Tensor, "b k"]
+) -> tuple[Int[Tensor, "b k"], Int[Tensor, "b k"], Float[Tensor, "b k"]]:
+    """The k best continuations of each example: their symbols, the beams they continue, their log-probabilities.
+
+    Padding is never written by a live hypothesis; an ended one continues with padding at no cost.
+    """
+    examples, width = scores.shape
+    steps = logits.float().log_softmax(-1).view(examples, width, -1)
+    steps[:, :, PADDING] = -torch.inf
+    steps = steps.masked_fill(ended[:, :, None], -torch.inf)
+    steps[:, :, PADDING] = torch.where(ended, 0.0, steps[:, :, PADDING])
+    totals = (scores[:, :, None] + steps).flatten(1)
+    best, index = totals.topk(width, dim=1)
+    return index % steps.shape[2], index // steps.shape[2], best
+
+
+def ranked(written: Int[Tensor, "b k t"], scores: Float[Tensor, "b k"]) -> Hypotheses:
+    """Hypotheses by score over length penalty, without end and padding."""
+    lengths = (written != PADDING).sum(-1)
+    penalised = scores / ((5 + lengths) / 6) ** LENGTH_PENALTY
+    order = penalised.argsort(dim=1, descending=True, stable=True)
+    rows = [
+        [[symbol for symbol in written[example, beam].tolist() if symbol > END] for beam in order[example].tolist()]
+        for example in range(written.shape[0])
+    ]
+    return Hypotheses(rows, scores.gather(1, order))

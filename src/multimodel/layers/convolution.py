@@ -1,0 +1,133 @@
+"""Separable convolutions over sequences: SepConv, ConvStep and ConvBlock (paper, section 2.2).
+
+Channels are last. A convolution is *centred* in the encoder and *causal* (padded on the left only) wherever a position
+must not see its future.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Bool, Float
+from torch import Tensor, nn
+
+NORM_EPSILON = 1e-6
+
+
+class ConvMemory(NamedTuple):
+    """The last inputs of a causal convolution, a ring that `step` writes at `position % span`."""
+
+    inputs: Float[Tensor, "b span d"]
+
+
+def depthwise(
+    x: Float[Tensor, "b t d"], weight: Float[Tensor, "d k"], dilation: int, causal: bool
+) -> Float[Tensor, "b t d"]:
+    """One filter of k taps per channel, zeros outside the sequence, same length.
+
+    The sequence is laid out as rows of `dilation` positions, so that a dilated filter runs down the columns without
+    dilation, and taps that could only ever meet zeros are cut off. Both are views or slices: the sums are the same.
+    """
+    length, kernel = x.shape[1], weight.shape[1]
+    rows = -(-length // dilation)
+    before = min(kernel - 1 if causal else (kernel - 1) // 2, rows - 1)
+    after = 0 if causal else min(kernel // 2, rows - 1)
+    centre = kernel - 1 if causal else (kernel - 1) // 2
+    taps = weight[:, centre - before : centre + after + 1]
+    x = F.pad(x, (0, 0, before * dilation, (rows + after) * dilation - length))
+    grid = x.view(x.shape[0], -1, dilation, x.shape[2]).permute(0, 3, 1, 2)
+    y = F.conv2d(grid, taps[:, None, :, None], groups=x.shape[2])
+    return y.permute(0, 2, 3, 1).reshape(x.shape[0], rows * dilation, -1)[:, :length]
+
+
+class SepConv(nn.Module):
+    """Depthwise convolution, then a pointwise one; nothing between, no bias (a norm follows)."""
+
+    def __init__(self, width: int, features: int, kernel: int, *, dilation: int = 1, causal: bool) -> None:
+        super().__init__()
+        self.dilation, self.causal = dilation, causal
+        self.depthwise = nn.Parameter(torch.randn(width, kernel) * kernel**-0.5)
+        self.pointwise = nn.Linear(width, features, bias=False)
+
+    def forward(self, x: Float[Tensor, "b t d"]) -> Float[Tensor, "b t f"]:
+        """Convolve a whole sequence."""
+        return self.pointwise(depthwise(x, self.depthwise, self.dilation, self.causal))
+
+    def start(self, batch: int) -> ConvMemory:
+        """A ring of zeros: what stands left of the first position."""
+        width, kernel = self.depthwise.shape
+        return ConvMemory(self.depthwise.new_zeros(batch, (kernel - 1) * self.dilation + 1, width))
+
+    def step(self, x: Float[Tensor, "b 1 d"], memory: ConvMemory, position: int) -> Float[Tensor, "b 1 f"]:
+        """The causal convolution at one position, from the ring alone."""
+        span = memory.inputs.shape[1]
+        memory.inputs[:, position % span] = x[:, 0]
+        kernel = self.depthwise.shape[1]
+        taps = (position - torch.arange(kernel - 1, -1, -1, device=x.device) * self.dilation) % span
+        return self.pointwise((memory.inputs[:, taps] * self.depthwise.T).sum(1, keepdim=True))
+
+
+class ConvStep(nn.Module):
+    """`LN(SepConv(ReLU(x)))`, the unit from which all convolutional blocks are made."""
+
+    def __init__(self, width: int, features: int, kernel: int, *, dilation: int = 1, causal: bool) -> None:
+        super().__init__()
+        self.conv = SepConv(width, features, kernel, dilation=dilation, causal=causal)
+        self.norm = nn.LayerNorm(features, eps=NORM_EPSILON)
+
+    def forward(
+        self, x: Float[Tensor, "b t d"], mask: Float[Tensor, "b t 1"] | None = None
+    ) -> Float[Tensor, "b t f"]:
+        """`mask` (1 real, 0 padding) keeps a centred filter from reading padding; a causal one needs none."""
+        x = F.relu(x)
+        return self.norm(self.conv(x if mask is None else x * mask))
+
+    def start(self, batch: int) -> ConvMemory:
+        """Memory before the first position."""
+        return self.conv.start(batch)
+
+    def step(self, x: Float[Tensor, "b 1 d"], memory: ConvMemory, position: int) -> Float[Tensor, "b 1 f"]:
+        """One position of a causal step."""
+        return self.norm(self.conv.step(F.relu(x), memory, position))
+
+
+class ConvBlock(nn.Module):
+    """Four ConvSteps with two residuals; shape kept, receptive field 131 (paper, section 2.2)."""
+
+    def __init__(self, width: int, dropout: float, *, causal: bool) -> None:
+        super().__init__()
+        self.step1 = ConvStep(width, width, 3, causal=causal)
+        self.step2 = ConvStep(width, width, 3, causal=causal)
+        self.step3 = ConvStep(width, width, 15, causal=causal)
+        self.step4 = ConvStep(width, width, 15, dilation=8, causal=causal)
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(
+        self, x: Float[Tensor, "b t d"], mask: Float[Tensor, "b t 1"] | None = None
+    ) -> Float[Tensor, "b t d"]:
+        """The paper's hidden1 … hidden4."""
+        hidden1 = self.step1(x, mask)
+        hidden2 = x + self.step2(hidden1, mask)
+        hidden3 = self.step3(hidden2, mask)
+        hidden4 = x + self.step4(hidden3, mask)
+        return self.dropout(hidden4)
+
+    def start(self, batch: int) -> tuple[ConvMemory, ...]:
+        """One ring per ConvStep."""
+        return tuple(step.start(batch) for step in (self.step1, self.step2, self.step3, self.step4))
+
+    def step(
+        self, x: Float[Tensor, "b 1 d"], memory: tuple[ConvMemory, ...], position: int
+    ) -> Float[Tensor, "b 1 d"]:
+        """One position of a causal block."""
+        hidden1 = self.step1.step(x, memory[0], position)
+        hidden2 = x + self.step2.step(hidden1, memory[1], position)
+        hidden3 = self.step3.step(hidden2, memory[2], position)
+        return x + self.step4.step(hidden3, memory[3], position)
+
+
+def float_mask(mask: Bool[Tensor, "b ..."], like: Tensor) -> Float[Tensor, "b ... 1"]:
+    """A boolean mask as numbers to multiply with, one trailing axis for the channels."""
+    return mask.unsqueeze(-1).to(like.dtype)

@@ -1,0 +1,95 @@
+"""Convolutions over planes (height, width, channels): the steps of the image, audio and category nets (section 2.5).
+
+A strided window starts at the first pixel, on planes made even with masked pixels at their end, which is where
+"same" padding puts it on even sizes. So its place never depends on how far a batch was padded.
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from multimodel.layers.convolution import NORM_EPSILON
+
+Pair = tuple[int, int]
+
+
+def same_padding(size: int, kernel: int, stride: int) -> Pair:
+    """Zeros before and after such that ceil(size / stride) windows fit, the smaller half first."""
+    total = max((-(-size // stride) - 1) * stride + kernel - size, 0)
+    return total // 2, total - total // 2
+
+
+def pad_same(x: Float[Tensor, "b h w c"], kernel: Pair, stride: Pair, value: float = 0.0) -> Float[Tensor, "b H W c"]:
+    """Pad both plane axes for a window of this kernel and stride."""
+    top, bottom = same_padding(x.shape[1], kernel[0], stride[0])
+    left, right = same_padding(x.shape[2], kernel[1], stride[1])
+    return F.pad(x, (0, 0, left, right, top, bottom), value=value) if top + bottom + left + right else x
+
+
+def pad_even(x: Float[Tensor, "b h w c"], stride: Pair) -> Float[Tensor, "b H W c"]:
+    """Append zeros until each axis is a multiple of its stride."""
+    down, right = -x.shape[1] % stride[0], -x.shape[2] % stride[1]
+    return F.pad(x, (0, 0, 0, right, 0, down)) if down or right else x
+
+
+def max_pool(
+    x: Float[Tensor, "b h w c"], mask: Float[Tensor, "b h w 1"], kernel: Pair, stride: Pair
+) -> Float[Tensor, "b H W c"]:
+    """Largest real value of each window; masked pixels never win, and a window of masked pixels gives 0."""
+    lowest = torch.finfo(x.dtype).min
+    x = pad_same(torch.where(mask > 0, x, lowest), kernel, stride, value=lowest)
+    pooled = F.max_pool2d(x.permute(0, 3, 1, 2), kernel, stride).permute(0, 2, 3, 1)
+    return pooled * mask[:, :: stride[0], :: stride[1]]
+
+
+class SepConv2d(nn.Module):
+    """Depthwise convolution of a plane, then a pointwise one; nothing between, no bias."""
+
+    def __init__(self, channels: int, features: int, kernel: Pair, stride: Pair) -> None:
+        super().__init__()
+        self.kernel, self.stride = kernel, stride
+        self.depthwise = nn.Parameter(torch.randn(channels, 1, *kernel) * (kernel[0] * kernel[1]) ** -0.5)
+        self.pointwise = nn.Linear(channels, features, bias=False)
+
+    def forward(self, x: Float[Tensor, "b h w c"]) -> Float[Tensor, "b H W f"]:
+        """Convolve with "same" padding."""
+        if self.kernel == (1, 1):
+            return self.pointwise(x[:, :: self.stride[0], :: self.stride[1]] * self.depthwise[:, 0, 0, 0])
+        x = pad_same(x, self.kernel, self.stride).permute(0, 3, 1, 2)
+        return self.pointwise(F.conv2d(x, self.depthwise, stride=self.stride, groups=x.shape[1]).permute(0, 2, 3, 1))
+
+
+class ConvStep2d(nn.Module):
+    """`LN(SepConv(ReLU(x)))` on a plane, with an optional stride."""
+
+    def __init__(self, channels: int, features: int, kernel: Pair, stride: Pair = (1, 1)) -> None:
+        super().__init__()
+        self.conv = SepConv2d(channels, features, kernel, stride)
+        self.norm = nn.LayerNorm(features, eps=NORM_EPSILON)
+
+    def forward(self, x: Float[Tensor, "b h w c"], mask: Float[Tensor, "b h w 1"]) -> Float[Tensor, "b H W f"]:
+        """`mask` (1 real, 0 padding) keeps windows from reading padding."""
+        return self.norm(self.conv(F.relu(x) * mask))
+
+
+class ConvRes(nn.Module):
+    """Two ConvSteps, a strided max-pool, and a strided 1×1 ConvStep of the input beside them (section 2.5.2)."""
+
+    def __init__(self, channels: int, features: int, *, kernel: Pair = (3, 3), stride: Pair = (2, 2)) -> None:
+        super().__init__()
+        self.kernel, self.stride = kernel, stride
+        self.step1 = ConvStep2d(channels, features, kernel)
+        self.step2 = ConvStep2d(features, features, kernel)
+        self.shortcut = ConvStep2d(channels, features, (1, 1), stride)
+
+    def forward(
+        self, x: Float[Tensor, "b h w c"], mask: Float[Tensor, "b h w 1"]
+    ) -> tuple[Float[Tensor, "b H W f"], Float[Tensor, "b H W 1"]]:
+        """The smaller plane and its mask."""
+        x, mask = pad_even(x, self.stride), pad_even(mask, self.stride)
+        hidden = self.step2(self.step1(x, mask), mask)
+        pooled = max_pool(hidden, mask, self.kernel, self.stride)
+        return pooled + self.shortcut(x, mask), mask[:, :: self.stride[0], :: self.stride[1]]

@@ -1,0 +1,41 @@
+"""Categories: the exit flow of Xception over the encoded input (paper, section 2.5.3)."""
+
+from __future__ import annotations
+
+from jaxtyping import Bool, Float, Int
+from torch import Tensor, nn
+
+from multimodel.layers.convolution import float_mask
+from multimodel.layers.planes import ConvStep2d, max_pool, pad_even
+from multimodel.modalities.modality import Representation, Top
+
+
+class Category(nn.Module, Top):
+    """One class for one input; the sequence is made a plane again, and padded positions do not enter the average."""
+
+    autoregressive = False
+
+    def __init__(self, classes: int, width: int) -> None:
+        super().__init__()
+        self.skip = ConvStep2d(width, width, (3, 3), (2, 2))
+        self.step1 = ConvStep2d(width, width, (3, 3))
+        self.step2 = ConvStep2d(width, width, (3, 3))
+        self.step3 = ConvStep2d(width, width * 3 // 2, (3, 3))
+        self.step4 = ConvStep2d(width * 3 // 2, width * 2, (3, 3))
+        self.output = nn.Linear(width * 2, classes)
+
+    def embed(self, targets: Int[Tensor, "b t"], mask: Bool[Tensor, "b t"]) -> Float[Tensor, "b t d"]:
+        """Never asked: a class is not written symbol by symbol."""
+        raise NotImplementedError("a category is read from the encoder; it has no decoder input")
+
+    def top(self, body: Representation) -> Float[Tensor, "b t v"]:
+        """Logits over the classes, (b, 1, classes)."""
+        x = pad_even(body.x.unflatten(1, body.grid), (2, 2))
+        real = pad_even(float_mask(body.mask, body.x).unflatten(1, body.grid), (2, 2))
+        skip = self.skip(x, real)
+        hidden = self.step2(self.step1(x, real), real)
+        hidden = max_pool(hidden, real, (3, 3), (2, 2)) + skip
+        real = real[:, ::2, ::2]
+        hidden = self.step4(self.step3(hidden, real), real).relu() * real
+        average = hidden.sum((1, 2)) / real.sum((1, 2))
+        return self.output(average).unsqueeze(1)

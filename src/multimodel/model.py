@@ -1,0 +1,112 @@
+"""The MultiModel: modality nets around one shared body (paper, section 2 and figures 1 and 2)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor, nn
+
+from multimodel.batch import Batch, Route
+from multimodel.body import Decoder, DecoderMemory, Encoder, Mixer, MixerMemory, Source, Use
+from multimodel.layers.experts import ExpertUse
+from multimodel.modalities.modality import Representation
+
+
+class Output(NamedTuple):
+    """Logits for every target position, and how each mixture of experts was used."""
+
+    logits: Float[Tensor, "b t v"]
+    use: tuple[ExpertUse, ...]
+
+    @property
+    def balance(self) -> Float[Tensor, ""]:
+        """The sum of the balance losses."""
+        return sum((use.balance for use in self.use), torch.zeros((), device=self.logits.device))
+
+
+class Encoded(NamedTuple):
+    """An encoded input: what the decoder attends to, its plane, and how the encoder's experts were used."""
+
+    source: Source
+    grid: tuple[int, int]
+    use: Use
+
+
+class Memory(NamedTuple):
+    """All that incremental decoding keeps between two symbols."""
+
+    source_mask: Bool[Tensor, "b s"]
+    mixer: MixerMemory
+    decoder: DecoderMemory
+
+
+class MultiModel(nn.Module):
+    """Raw data of any kind in, logits out; it knows nets and commands, not tasks."""
+
+    def __init__(
+        self,
+        nets: Mapping[str, nn.Module],
+        encoder: Encoder,
+        mixer: Mixer,
+        decoder: Decoder,
+        commands: Sequence[str],
+        width: int,
+    ) -> None:
+        super().__init__()
+        self.nets = nn.ModuleDict(nets)
+        self.encoder = encoder
+        self.mixer = mixer
+        self.decoder = decoder
+        # one parameter a command, so that the commands of absent tasks have no gradient and do not move
+        self.commands = nn.ParameterDict({name: torch.randn(width) for name in commands})
+
+    def forward(self, batch: Batch) -> Output:
+        """Teacher-forced logits of all targets at once."""
+        encoded = self.encode(batch)
+        top = self.nets[batch.route.top]
+        if not top.autoregressive:
+            return Output(self.classify(batch.route, encoded), encoded.use)
+        shifted = self.shift(top.embed(batch.targets, batch.target_mask), batch.route.command)
+        mixed = self.mixer(shifted, encoded.source)
+        decoded, use = self.decoder(mixed, batch.target_mask, encoded.source)
+        logits = top.top(Representation(decoded, batch.target_mask, (decoded.shape[1], 1)))
+        return Output(logits, encoded.use + use)
+
+    def encode(self, batch: Batch) -> Encoded:
+        """Raw input → shared representation → encoder."""
+        representation = self.nets[batch.route.bottom].bottom(batch.inputs, batch.input_mask)
+        source, use = self.encoder(representation.x, representation.mask)
+        return Encoded(source, representation.grid, use)
+
+    def classify(self, route: Route, encoded: Encoded) -> Float[Tensor, "b 1 v"]:
+        """Logits of a net that reads the encoder's output."""
+        source = encoded.source
+        return self.nets[route.top].top(Representation(source.encoded, source.mask, encoded.grid))
+
+    def shift(self, embedded: Float[Tensor, "b t d"], command: str) -> Float[Tensor, "b t d"]:
+        """Targets one position to the right, the command at position 0 (section 2.1)."""
+        first = self.commands[command].expand(embedded.shape[0], 1, -1)
+        return torch.cat((first.to(embedded.dtype), embedded[:, :-1]), dim=1)
+
+    def start(self, encoded: Encoded, limit: int) -> Memory:
+        """Memory for writing at most `limit` symbols."""
+        source = encoded.source
+        return Memory(source.mask, self.mixer.start(source, limit), self.decoder.start(source, limit))
+
+    def step(
+        self, route: Route, previous: Int[Tensor, "b 1"] | None, memory: Memory, position: int
+    ) -> Float[Tensor, "b v"]:
+        """Logits of the symbol at `position`, given the one before it (None at position 0: the command)."""
+        top = self.nets[route.top]
+        batch = memory.source_mask.shape[0]
+        real = torch.ones(batch, 1, dtype=torch.bool, device=memory.source_mask.device)
+        if previous is None:
+            shifted = self.commands[route.command].expand(batch, 1, -1)
+        else:
+            shifted = top.embed(previous, real)
+        mixed = self.mixer.step(shifted, memory.mixer, position)
+        decoded = self.decoder.step(mixed, real, memory.decoder, position)
+        return top.top(Representation(decoded, real, (1, 1)))[:, 0]

@@ -1,0 +1,174 @@
+"""Speech as a log-mel spectrogram or as a waveform (paper, section 2.5.4): one channel, one rate, one loudness."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+import soundfile
+import soxr
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from multimodel.batch import Net
+from multimodel.tasks.errors import InputError
+from multimodel.tasks.files import read_bytes
+from multimodel.tasks.mel import log_mel
+from multimodel.tasks.padding import pad
+from multimodel.tasks.parallel import in_threads
+from multimodel.tasks.vocabulary import Vocabulary
+
+FRAMES_PER_POSITION = 8
+SAMPLES_PER_POSITION = 256
+LONGEST_FILE = 3600.0  # seconds: more is not unpacked into memory
+
+
+@dataclass(frozen=True, kw_only=True)
+class Spectrogram:
+    """Log-mel energies, one frame per `hop` samples, of at most `max_seconds`. Raw: WAV, FLAC, MP3, Ogg … bytes."""
+
+    costly: ClassVar[bool] = True
+
+    sample_rate: int = 8000
+    bins: int = 16
+    hop: int = 128
+    window: int = 256
+    max_seconds: float = 10.0
+    net: str = "speech"
+
+    def __post_init__(self) -> None:
+        if min(self.sample_rate, self.bins, self.hop, self.max_seconds) <= 0 or self.window < self.hop:
+            raise InputError("A spectrogram needs sizes above 0 and a window not shorter than the hop.")
+
+    @property
+    def spec(self) -> Net:
+        """A spectrogram net over these frequency bins."""
+        return Net(kind="spectrogram", size=self.bins)
+
+    def encode(self, raw: bytes) -> np.ndarray:
+        """Energies (t, bins) float16 in 0…1; raises `InputError` if the bytes are no sound."""
+        samples = load_samples(raw, self.sample_rate)
+        energies = log_mel(samples, self.sample_rate, bins=self.bins, hop=self.hop, window=self.window)
+        return energies.astype(np.float16)
+
+    def encode_many(self, raws: Sequence[bytes]) -> Iterator[np.ndarray]:
+        """`encode` for each, in threads."""
+        return in_threads(self.encode, raws)
+
+    def fits(self, array: np.ndarray) -> bool:
+        """Whether the recording is no longer than the limit."""
+        return len(array) - 1 <= self.max_seconds * self.sample_rate / self.hop
+
+    def cost(self, array: np.ndarray) -> int:
+        """One position per frequency bin and eight frames."""
+        return -(-len(array) // FRAMES_PER_POSITION) * self.bins
+
+    def collate(self, arrays: Sequence[np.ndarray]) -> tuple[Float[Tensor, "b t f"], Bool[Tensor, "b t"]]:
+        """Energies (b, t, bins) float32 and the mask of real frames."""
+        return pad(arrays, axes=1, dtype=np.float32)
+
+    def decode(self, symbols: Sequence[int]) -> None:
+        """Nothing: sound is an input only."""
+        return
+
+    def read(self, value: str) -> bytes:
+        """The bytes of an audio file; raises `InputError` if there is none, or a longer one than the limit."""
+        return _read_recording(value, self.sample_rate, self.max_seconds)
+
+    def to_json(self) -> dict[str, Any]:
+        """Everything."""
+        return {"kind": "spectrogram", **asdict(self)}
+
+    @classmethod
+    def from_json(cls, values: dict[str, Any], tokenizer: Vocabulary) -> Spectrogram:
+        """What `to_json` wrote."""
+        return cls(**values)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Waveform:
+    """Samples in −1…1, the loudest one at full scale, of at most `max_seconds`. Raw: WAV, FLAC, MP3, Ogg … bytes."""
+
+    costly: ClassVar[bool] = True
+
+    sample_rate: int = 8000
+    max_seconds: float = 10.0
+    net: str = "speech"
+
+    def __post_init__(self) -> None:
+        if min(self.sample_rate, self.max_seconds) <= 0:
+            raise InputError("A waveform needs a sample rate and a longest duration above 0.")
+
+    @property
+    def spec(self) -> Net:
+        """A waveform net."""
+        return Net(kind="waveform", size=1)
+
+    def encode(self, raw: bytes) -> np.ndarray:
+        """Samples (t,) float16; raises `InputError` if the bytes are no sound."""
+        samples = load_samples(raw, self.sample_rate)
+        loudest = float(np.abs(samples).max())
+        return (samples / max(loudest, np.finfo(np.float32).tiny)).astype(np.float16)
+
+    def encode_many(self, raws: Sequence[bytes]) -> Iterator[np.ndarray]:
+        """`encode` for each, in threads."""
+        return in_threads(self.encode, raws)
+
+    def fits(self, array: np.ndarray) -> bool:
+        """Whether the recording is no longer than the limit."""
+        return len(array) <= self.max_seconds * self.sample_rate
+
+    def cost(self, array: np.ndarray) -> int:
+        """One position per 256 samples."""
+        return -(-len(array) // SAMPLES_PER_POSITION)
+
+    def collate(self, arrays: Sequence[np.ndarray]) -> tuple[Float[Tensor, "b t"], Bool[Tensor, "b t"]]:
+        """Samples (b, t) float32 and the mask of real ones."""
+        return pad(arrays, axes=1, dtype=np.float32)
+
+    def decode(self, symbols: Sequence[int]) -> None:
+        """Nothing: sound is an input only."""
+        return
+
+    def read(self, value: str) -> bytes:
+        """The bytes of an audio file; raises `InputError` if there is none, or a longer one than the limit."""
+        return _read_recording(value, self.sample_rate, self.max_seconds)
+
+    def to_json(self) -> dict[str, Any]:
+        """Everything."""
+        return {"kind": "waveform", **asdict(self)}
+
+    @classmethod
+    def from_json(cls, values: dict[str, Any], tokenizer: Vocabulary) -> Waveform:
+        """What `to_json` wrote."""
+        return cls(**values)
+
+
+def load_samples(raw: bytes, sample_rate: int, name: str = "The recording") -> Float[np.ndarray, " n"]:
+    """One channel of at least one sample at `sample_rate`, float32; raises `InputError` with one sentence."""
+    try:
+        with soundfile.SoundFile(io.BytesIO(raw)) as sound:
+            rate = sound.samplerate
+            most = int(LONGEST_FILE * rate)
+            samples = sound.read(most, dtype="float32", always_2d=True).mean(axis=1)
+    except (soundfile.SoundFileError, RuntimeError, TypeError, ValueError) as error:
+        raise InputError(f"{name} is not an audio file: give WAV, FLAC, MP3 or Ogg.") from error
+    if len(samples) == 0:
+        raise InputError(f"{name} has no sound: its length is zero.")
+    if not np.isfinite(samples).all():
+        raise InputError(f"{name} holds values that are no numbers (NaN or infinite): write the file anew.")
+    if rate != sample_rate:
+        samples = soxr.resample(samples, rate, sample_rate)
+    return samples if len(samples) else np.zeros(1, dtype=np.float32)
+
+
+def _read_recording(value: str, sample_rate: int, max_seconds: float) -> bytes:
+    raw = read_bytes(Path(value), "audio")
+    seconds = len(load_samples(raw, sample_rate, value)) / sample_rate
+    if seconds > max_seconds:
+        raise InputError(f"{value} lasts {seconds:.1f} s and the limit is {max_seconds:g} s: cut it into parts.")
+    return raw

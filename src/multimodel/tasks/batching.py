@@ -1,0 +1,153 @@
+"""Batches of examples of like length: which examples stand together is a pure function of seed and epoch."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+
+import numpy as np
+
+from multimodel.batch import Batch
+from multimodel.tasks.encoded import Encoded
+from multimodel.tasks.task import Task
+
+JITTER = 0.1  # lengths are blurred by up to this share, so that each epoch groups the examples anew
+
+
+def epoch_batches(
+    input_costs: np.ndarray,
+    output_lengths: np.ndarray,
+    *,
+    budget: int,
+    seed: int,
+    epoch: int,
+    task: str,
+    maximum_examples: int | None = None,
+) -> list[np.ndarray]:
+    """The batches of one epoch, each the indices of its examples, in the order of training.
+
+    Every example stands in exactly one batch. The padded cost of a batch, its size times its longest input and longest
+    output, is at most `budget`, unless a single example is larger. Equal arguments give equal batches.
+    """
+    random = np.random.default_rng([seed, epoch, _number(task)])
+    order = _by_length(input_costs, output_lengths, budget, random)
+    batches = _cut(order, input_costs, output_lengths, budget, maximum_examples)
+    return [batches[position] for position in random.permutation(len(batches))]
+
+
+def evaluation_batches(encoded: Encoded, budget: int, maximum_examples: int | None = None) -> list[np.ndarray]:
+    """Every example once, in order of length."""
+    order = np.lexsort((encoded.output_lengths, encoded.input_costs))
+    return _cut(order, encoded.input_costs, encoded.output_lengths, budget, maximum_examples)
+
+
+def collate(task: Task, encoded: Encoded, indices: Sequence[int] | np.ndarray) -> Batch:
+    """The batch of these examples."""
+    inputs, input_mask = task.input.collate([encoded.inputs[index] for index in indices])
+    targets, target_mask = task.output.collate([encoded.outputs[index] for index in indices])
+    return Batch(
+        task=task.name,
+        route=task.route,
+        inputs=inputs,
+        input_mask=input_mask,
+        targets=targets,
+        target_mask=target_mask,
+    )
+
+
+def padding_share(input_costs: np.ndarray, output_lengths: np.ndarray, batches: Sequence[np.ndarray]) -> float:
+    """The share of the batches' padded cost that is padding."""
+    real = sum(int(input_costs[batch].sum() + output_lengths[batch].sum()) for batch in batches)
+    padded = sum(len(batch) * int(input_costs[batch].max() + output_lengths[batch].max()) for batch in batches)
+    return 1 - real / padded
+
+
+class Stream:
+    """The endless sequence of a task's training batches; one integer says where in it training stands."""
+
+    def __init__(
+        self, task: Task, encoded: Encoded, *, budget: int, seed: int, maximum_examples: int | None = None
+    ) -> None:
+        self.task = task
+        self.encoded = encoded
+        self.budget = budget
+        self.seed = seed
+        self.maximum_examples = maximum_examples
+        self._starts = [0]  # position of each epoch's first batch; epochs may differ in their number of batches
+        self._plan: tuple[int, list[np.ndarray]] = (-1, [])
+
+    def batch(self, position: int) -> Batch:
+        """The batch at `position`, counted from 0 through all epochs."""
+        epoch, start = self._find(position)
+        return collate(self.task, self.encoded, self.plan(epoch)[position - start])
+
+    def epoch(self, position: int) -> int:
+        """Which pass through the examples the batch at `position` belongs to, from 0."""
+        return self._find(position)[0]
+
+    def plan(self, epoch: int) -> list[np.ndarray]:
+        """The batches of one epoch; the last plan asked for is kept."""
+        if self._plan[0] != epoch:
+            self._plan = (epoch, self._make(epoch))
+        return self._plan[1]
+
+    def _make(self, epoch: int) -> list[np.ndarray]:
+        return epoch_batches(
+            self.encoded.input_costs,
+            self.encoded.output_lengths,
+            budget=self.budget,
+            seed=self.seed,
+            epoch=epoch,
+            task=self.task.name,
+            maximum_examples=self.maximum_examples,
+        )
+
+    def _find(self, position: int) -> tuple[int, int]:
+        """Epoch of a position and that epoch's first position; a jump ahead plans the epochs between, once."""
+        while self._starts[-1] <= position:
+            self._starts.append(self._starts[-1] + len(self.plan(len(self._starts) - 1)))
+        epoch = int(np.searchsorted(self._starts, position, side="right")) - 1
+        return epoch, self._starts[epoch]
+
+
+def _number(name: str) -> int:
+    """A name as a number that is the same in every process, unlike `hash`."""
+    return int.from_bytes(hashlib.blake2b(name.encode(), digest_size=8).digest())
+
+
+def _by_length(
+    input_costs: np.ndarray, output_lengths: np.ndarray, budget: int, random: np.random.Generator
+) -> np.ndarray:
+    """An order in which neighbours are alike in both lengths: strips of like input, each sorted by output, in turns
+    up and down so that strips meet at like outputs."""
+    count = len(input_costs)
+    blurred_inputs = input_costs * random.uniform(1 - JITTER, 1 + JITTER, count)
+    blurred_outputs = output_lengths * random.uniform(1 - JITTER, 1 + JITTER, count)
+    expected = max(1.0, float((input_costs + output_lengths).sum()) / budget)
+    strips = max(1, round(np.sqrt(expected)))
+    by_input = np.argsort(blurred_inputs, kind="stable")
+    pieces = []
+    for number, strip in enumerate(np.array_split(by_input, strips)):
+        by_output = strip[np.argsort(blurred_outputs[strip], kind="stable")]
+        pieces.append(by_output if number % 2 == 0 else by_output[::-1])
+    return np.concatenate(pieces)
+
+
+def _cut(
+    order: np.ndarray,
+    input_costs: np.ndarray,
+    output_lengths: np.ndarray,
+    budget: int,
+    maximum_examples: int | None,
+) -> list[np.ndarray]:
+    """Cut an order into the longest batches that stay within the budget."""
+    starts, longest_input, longest_output = [0], 0, 0
+    most = maximum_examples or len(order)
+    lengths = zip(input_costs[order].tolist(), output_lengths[order].tolist(), strict=True)
+    for position, (cost, length) in enumerate(lengths):
+        longest_input, longest_output = max(longest_input, cost), max(longest_output, length)
+        size = position - starts[-1] + 1
+        if size > 1 and (size > most or size * (longest_input + longest_output) > budget):
+            starts.append(position)
+            longest_input, longest_output = cost, length
+    return np.split(order, starts[1:])

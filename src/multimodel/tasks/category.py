@@ -1,0 +1,71 @@
+"""One of a fixed list of classes, written as a sequence of one symbol (paper, section 2.5.3)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+from jaxtyping import Bool, Int
+from torch import Tensor
+
+from multimodel.batch import Net
+from multimodel.tasks.errors import InputError
+from multimodel.tasks.padding import pad
+from multimodel.tasks.vocabulary import Vocabulary
+
+
+@dataclass(frozen=True, kw_only=True)
+class Category:
+    """A class by its name. Raw: the name, `str`; its symbol is its place in `names`."""
+
+    costly: ClassVar[bool] = False
+
+    names: tuple[str, ...]
+    net: str = "category"
+
+    @property
+    def spec(self) -> Net:
+        """A net over these classes."""
+        return Net(kind="category", size=len(self.names))
+
+    def encode(self, raw: str) -> np.ndarray:
+        """The class (1,) int32; raises `InputError` for a name that is no class."""
+        return np.array([self.names.index(self.read(raw))], dtype=np.int32)
+
+    def encode_many(self, raws: Sequence[str]) -> Iterator[np.ndarray]:
+        """`encode` for each."""
+        return map(self.encode, raws)
+
+    def fits(self, array: np.ndarray) -> bool:
+        """Always."""
+        return True
+
+    def cost(self, array: np.ndarray) -> int:
+        """One position."""
+        return 1
+
+    def collate(self, arrays: Sequence[np.ndarray]) -> tuple[Int[Tensor, "b 1"], Bool[Tensor, "b 1"]]:
+        """Classes (b, 1) and a mask that is True everywhere: class 0 is a class, not padding."""
+        return pad(arrays, axes=1, dtype=np.int64)
+
+    def decode(self, symbols: Sequence[int]) -> str:
+        """The name of the class, empty if the symbol is none."""
+        known = len(symbols) > 0 and 0 <= symbols[0] < len(self.names)
+        return self.names[symbols[0]] if known else ""
+
+    def read(self, value: str) -> str:
+        """The name itself; raises `InputError` if it is no class."""
+        if value not in self.names:
+            raise InputError(f"{value!r} is no class here: choose from {', '.join(self.names)}.")
+        return value
+
+    def to_json(self) -> dict[str, Any]:
+        """Everything."""
+        return {"kind": "category", "names": list(self.names), "net": self.net}
+
+    @classmethod
+    def from_json(cls, values: dict[str, Any], tokenizer: Vocabulary) -> Category:
+        """What `to_json` wrote."""
+        return cls(**{**values, "names": tuple(values["names"])})

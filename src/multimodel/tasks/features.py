@@ -1,0 +1,88 @@
+"""What a task reads or writes: the one interface of all kinds of data, and the table of the kinds there are.
+
+A feature turns raw data into compact arrays (`encode`), arrays into padded tensors as `Batch` wants them (`collate`),
+symbols back into something to show (`decode`), and what a user gives on the command line into raw data (`read`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any, ClassVar, Protocol, Self
+
+import numpy as np
+from jaxtyping import Bool, Shaped
+from torch import Tensor
+
+from multimodel.batch import Net
+from multimodel.tasks.audio import Spectrogram, Waveform
+from multimodel.tasks.category import Category
+from multimodel.tasks.errors import InputError
+from multimodel.tasks.image import Image
+from multimodel.tasks.text import Text
+from multimodel.tasks.tree import Tree
+from multimodel.tasks.vocabulary import Vocabulary
+
+
+class Feature(Protocol):
+    """One side of a task, its input or its output."""
+
+    costly: ClassVar[bool]
+    """Whether encoding takes so long that its result is worth keeping on disk."""
+
+    @property
+    def net(self) -> str:
+        """Name of the modality net in the model; features of one name share one net."""
+
+    @property
+    def spec(self) -> Net:
+        """What that net must know."""
+
+    def encode(self, raw: Any) -> np.ndarray:
+        """The compact array of one raw value; raises `InputError` if the value is damaged."""
+
+    def encode_many(self, raws: Sequence[Any]) -> Iterator[np.ndarray]:
+        """The arrays of many raw values, in order, as fast as possible."""
+
+    def fits(self, array: np.ndarray) -> bool:
+        """Whether the array is within the feature's longest length."""
+
+    def cost(self, array: np.ndarray) -> int:
+        """About how many positions of the model's body it fills; grows with the array's length."""
+
+    def collate(self, arrays: Sequence[np.ndarray]) -> tuple[Shaped[Tensor, "b ..."], Bool[Tensor, "b ..."]]:
+        """Padded values in the form that `Batch` describes, and the mask of the real ones."""
+
+    def decode(self, symbols: Sequence[int]) -> Any:
+        """What the symbols before the end symbol say; any symbols give something."""
+
+    def read(self, value: str) -> Any:
+        """Raw data from what a user gives: the text itself, or the path of a file; raises `InputError`."""
+
+    def to_json(self) -> dict[str, Any]:
+        """All settings, with the `kind`; the vocabulary is kept apart."""
+
+    @classmethod
+    def from_json(cls, values: dict[str, Any], tokenizer: Vocabulary) -> Self:
+        """The feature of such settings, without the `kind`."""
+
+
+FEATURES: dict[str, type[Feature]] = {
+    "text": Text,
+    "tree": Tree,
+    "image": Image,
+    "spectrogram": Spectrogram,
+    "waveform": Waveform,
+    "category": Category,
+}
+
+
+def feature_from_json(values: dict[str, Any], tokenizer: Vocabulary) -> Feature:
+    """The feature that `to_json` wrote; raises `InputError` for an unknown kind or wrong fields."""
+    fields = dict(values)
+    kind = fields.pop("kind", None)
+    if kind not in FEATURES:
+        raise InputError(f"There is no feature of kind {kind!r}: choose from {', '.join(FEATURES)}.")
+    try:
+        return FEATURES[kind].from_json(fields, tokenizer)
+    except (TypeError, KeyError) as error:
+        raise InputError(f"The settings of this {kind} feature are wrong: {error}.") from error

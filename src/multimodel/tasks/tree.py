@@ -1,0 +1,78 @@
+"""Parse trees as symbols of their own: brackets and tags, without the words (paper, section 2.5.1; Vinyals et al. 2015).
+
+The words are left out because they stand in the input: the tree of a sentence is its symbols plus the sentence.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+from jaxtyping import Bool, Int
+from torch import Tensor
+
+from multimodel import trees
+from multimodel.batch import Net
+from multimodel.tasks.errors import InputError
+from multimodel.tasks.text import collate_symbols, ended, until_end
+from multimodel.tasks.vocabulary import Vocabulary
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tree:
+    """A tree of at most `max_length` symbols, the end symbol included. Raw: one bracketed line, words included."""
+
+    costly: ClassVar[bool] = False
+
+    tokenizer: Vocabulary
+    max_length: int
+    net: str = "text"
+
+    @property
+    def spec(self) -> Net:
+        """The text net: its vocabulary holds the symbols of trees."""
+        return Net(kind="text", size=self.tokenizer.size)
+
+    def encode(self, raw: str) -> np.ndarray:
+        """Ids (t,) int32 of the tree's symbols, the last one the end symbol."""
+        return ended([self.tokenizer.tree_id(symbol) for symbol in trees.symbols(trees.read_tree(raw))])
+
+    def encode_many(self, raws: Sequence[str]) -> Iterator[np.ndarray]:
+        """`encode` for each."""
+        return map(self.encode, raws)
+
+    def fits(self, array: np.ndarray) -> bool:
+        """Whether the tree is no longer than the limit."""
+        return len(array) <= self.max_length
+
+    def cost(self, array: np.ndarray) -> int:
+        """One position per symbol."""
+        return len(array)
+
+    def collate(self, arrays: Sequence[np.ndarray]) -> tuple[Int[Tensor, "b t"], Bool[Tensor, "b t"]]:
+        """Symbols (b, t) and their mask."""
+        return collate_symbols(arrays)
+
+    def decode(self, symbols: Sequence[int]) -> list[str]:
+        """The tree symbols before the end symbol, e.g. `["(NP", "DT", "NN", ")NP"]`; other ids are skipped."""
+        found = map(self.tokenizer.tree_symbol, until_end(symbols))
+        return [symbol for symbol in found if symbol is not None]
+
+    def read(self, value: str) -> str:
+        """A bracketed tree as text; raises `InputError` if it is none."""
+        try:
+            trees.read_tree(value)
+        except ValueError as error:
+            raise InputError(f"This is not a bracketed tree: {error}") from error
+        return value
+
+    def to_json(self) -> dict[str, Any]:
+        """All but the vocabulary, which a run keeps once."""
+        return {"kind": "tree", "max_length": self.max_length, "net": self.net}
+
+    @classmethod
+    def from_json(cls, values: dict[str, Any], tokenizer: Vocabulary) -> Tree:
+        """What `to_json` wrote."""
+        return cls(tokenizer=tokenizer, **values)
