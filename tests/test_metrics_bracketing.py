@@ -99,7 +99,7 @@ def test_counts_agree_with_pyevalb_on_random_trees() -> None:
 
 
 def _random_tree(sentence: list[str], dice: random.Random, label: str = "S") -> Tree:
-    """Binary and flat trees in which no span carries one label twice, where PYEVALB, which counts sets, would differ."""
+    """Trees in which no span carries one label twice, where PYEVALB, which counts sets, would differ."""
     if len(sentence) < 3 or dice.random() < 0.2:
         return Tree(label, tuple(Tree(dice.choice(["NN", "VB", "DT"]), (word,)) for word in sentence))
     cut = dice.randint(1, len(sentence) - 1)

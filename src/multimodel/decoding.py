@@ -14,6 +14,7 @@ from multimodel.model import Encoded, Memory, MultiModel
 END = 1
 PADDING = 0
 LENGTH_PENALTY = 0.6
+MOST_SYMBOLS = 160
 
 Nested = TypeVar("Nested")
 
@@ -35,10 +36,13 @@ def reorder(memory: Nested, rows: Int[Tensor, " n"]) -> Nested:
     return type(memory)(*children) if hasattr(memory, "_fields") else type(memory)(children)  # type: ignore[call-arg]
 
 
-def length_limit(batch: Batch, encoded: Encoded, limit: int | None) -> int:
-    """Most symbols to write: twice the input's positions and 16 more, within the caller's limit."""
-    room = 2 * encoded.source.mask.shape[1] + 16
-    return room if limit is None else min(room, limit)
+def length_limits(encoded: Encoded, limit: int | None) -> Int[Tensor, "b 1"]:
+    """Most symbols to write: three for each real input position and 32 more, at most 160 and the caller's limit.
+
+    Each example has its own, so that what is written never depends on the examples beside it.
+    """
+    most = MOST_SYMBOLS if limit is None else min(limit, MOST_SYMBOLS)
+    return (3 * encoded.source.mask.sum(1, keepdim=True) + 32).clamp(max=most)
 
 
 @torch.no_grad()
@@ -48,9 +52,11 @@ def greedy(model: MultiModel, batch: Batch, limit: int | None = None) -> Hypothe
 
 
 @torch.no_grad()
-def classes(model: MultiModel, batch: Batch) -> Int[Tensor, "b c"]:
-    """All classes of each example, likeliest first."""
-    return model.classify(batch.route, model.encode(batch))[:, 0].argsort(dim=1, descending=True)
+def classes(model: MultiModel, batch: Batch) -> tuple[Int[Tensor, "b c"], Float[Tensor, "b c"]]:
+    """All classes of each example, likeliest first, and their probabilities."""
+    chances = model.classify(batch.route, model.encode(batch))[:, 0].float().softmax(dim=1)
+    best, order = chances.sort(dim=1, descending=True)
+    return order, best
 
 
 @torch.no_grad()
@@ -60,16 +66,17 @@ def beam(model: MultiModel, batch: Batch, width: int, limit: int | None = None) 
     Ended hypotheses stay in the beam at their score; the search ends when every beam of every example has ended.
     """
     encoded = model.encode(batch)
-    limit = length_limit(batch, encoded, limit)
+    limits = length_limits(encoded, limit)
+    longest = int(limits.max())
     examples = len(batch)
     device = batch.inputs.device
     first = torch.arange(examples, device=device).repeat_interleave(width)
-    memory: Memory = reorder(model.start(encoded, limit), first)
+    memory: Memory = reorder(model.start(encoded, longest), first)
     scores = torch.full((examples, width), -torch.inf, device=device)
     scores[:, 0] = 0
     written = torch.empty(examples * width, 0, dtype=torch.long, device=device)
     ended = torch.zeros(examples, width, dtype=torch.bool, device=device)
-    for position in range(limit):
+    for position in range(longest):
         previous = written[:, -1:] if position else None
         logits = model.step(batch.route, previous, memory, position)
         chosen, parents, scores = extend(logits, scores, ended)
@@ -77,7 +84,7 @@ def beam(model: MultiModel, batch: Batch, width: int, limit: int | None = None) 
         if width > 1:
             memory = reorder(memory, rows)
         written = torch.cat((written[rows], chosen.flatten()[:, None]), dim=1)
-        ended = ended.gather(1, parents) | (chosen == END)
+        ended = ended.gather(1, parents) | (chosen == END) | (position + 1 == limits)
         if bool(ended.all()):
             break
     return ranked(written.view(examples, width, -1), scores)

@@ -31,7 +31,7 @@ class Encoded(NamedTuple):
     """An encoded input: what the decoder attends to, its plane, and how the encoder's experts were used."""
 
     source: Source
-    grid: tuple[int, int]
+    plane: Bool[Tensor, "b h w"]
     use: Use
 
 
@@ -72,19 +72,19 @@ class MultiModel(nn.Module):
         shifted = self.shift(top.embed(batch.targets, batch.target_mask), batch.route.command)
         mixed = self.mixer(shifted, encoded.source)
         decoded, use = self.decoder(mixed, batch.target_mask, encoded.source)
-        logits = top.top(Representation(decoded, batch.target_mask, (decoded.shape[1], 1)))
+        logits = top.top(Representation(decoded, batch.target_mask, batch.target_mask.unsqueeze(2)))
         return Output(logits, encoded.use + use)
 
     def encode(self, batch: Batch) -> Encoded:
         """Raw input → shared representation → encoder."""
         representation = self.nets[batch.route.bottom].bottom(batch.inputs, batch.input_mask)
         source, use = self.encoder(representation.x, representation.mask)
-        return Encoded(source, representation.grid, use)
+        return Encoded(source, representation.plane, use)
 
     def classify(self, route: Route, encoded: Encoded) -> Float[Tensor, "b 1 v"]:
         """Logits of a net that reads the encoder's output."""
         source = encoded.source
-        return self.nets[route.top].top(Representation(source.encoded, source.mask, encoded.grid))
+        return self.nets[route.top].top(Representation(source.encoded, source.mask, encoded.plane))
 
     def shift(self, embedded: Float[Tensor, "b t d"], command: str) -> Float[Tensor, "b t d"]:
         """Targets one position to the right, the command at position 0 (section 2.1)."""
@@ -109,4 +109,4 @@ class MultiModel(nn.Module):
             shifted = top.embed(previous, real)
         mixed = self.mixer.step(shifted, memory.mixer, position)
         decoded = self.decoder.step(mixed, real, memory.decoder, position)
-        return top.top(Representation(decoded, real, (1, 1)))[:, 0]
+        return top.top(Representation(decoded, real, real.unsqueeze(2)))[:, 0]

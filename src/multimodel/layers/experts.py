@@ -53,7 +53,11 @@ class NoisyTopKGate(nn.Module):
 
     def forward(self, x: Float[Tensor, "n d"], noise: Float[Tensor, "n e"] | None) -> Routing:
         """Route n positions; `noise` is a standard-normal draw in training, None in evaluation."""
-        x = x.float()
+        with torch.autocast(x.device.type, enabled=False):
+            return self.route(x.float(), noise)
+
+    def route(self, x: Float[Tensor, "n d"], noise: Float[Tensor, "n e"] | None) -> Routing:
+        """The same, all in float32."""
         clean = x @ self.gate.float()
         deviation = None if noise is None else F.softplus(x @ self.noise.float()) + NOISE_FLOOR
         noisy = clean if noise is None or deviation is None else clean + noise * deviation
@@ -123,7 +127,7 @@ class MixtureOfExperts(nn.Module):
             )
             if len(chunk)
         ]
-        weighted = torch.cat(answers) * routing.gates.flatten()[order, None].to(rows.dtype)
+        weighted = torch.cat([rows[:0], *answers]) * routing.gates.flatten()[order, None].to(rows.dtype)
         return torch.zeros_like(rows).index_add(0, order // used, weighted.to(rows.dtype))
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float
+from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from multimodel.layers.convolution import NORM_EPSILON
@@ -33,6 +33,26 @@ def pad_even(x: Float[Tensor, "b h w c"], stride: Pair) -> Float[Tensor, "b H W 
     """Append zeros until each axis is a multiple of its stride."""
     down, right = -x.shape[1] % stride[0], -x.shape[2] % stride[1]
     return F.pad(x, (0, 0, 0, right, 0, down)) if down or right else x
+
+
+def reading_order(real: Bool[Tensor, "b h w"]) -> Int[Tensor, "b s 1"]:
+    """Cells row by row, the real ones first: so that a row's end meets the next row, however wide the batch is."""
+    return real.flatten(1).logical_not().byte().argsort(dim=1, stable=True).unsqueeze(-1)
+
+
+def to_sequence(
+    x: Float[Tensor, "b h w c"], real: Bool[Tensor, "b h w"]
+) -> tuple[Float[Tensor, "b s c"], Bool[Tensor, "b s"]]:
+    """A plane read as a sequence, padding at its end, and the sequence's mask."""
+    order = reading_order(real)
+    mask = real.flatten(1).gather(1, order.squeeze(-1))
+    return x.flatten(1, 2).gather(1, order.expand(-1, -1, x.shape[3])), mask
+
+
+def to_plane(x: Float[Tensor, "b s c"], real: Bool[Tensor, "b h w"]) -> Float[Tensor, "b h w c"]:
+    """The plane that a sequence was read from."""
+    plane = torch.zeros_like(x).scatter(1, reading_order(real).expand_as(x), x)
+    return plane.unflatten(1, real.shape[1:])
 
 
 def max_pool(

@@ -30,7 +30,7 @@ class AudioStack(nn.Module):
         for block in self.blocks:
             x, real = block(x, real)
         x = self.to_width(x, real) * real
-        return Representation(x.flatten(1, 2), real.flatten(1) > 0, (x.shape[1], x.shape[2]))
+        return Representation(x.flatten(1, 2), real.flatten(1) > 0, real[..., 0] > 0)
 
 
 class Spectrogram(nn.Module, Bottom):

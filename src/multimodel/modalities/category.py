@@ -6,7 +6,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from multimodel.layers.convolution import float_mask
-from multimodel.layers.planes import ConvStep2d, max_pool, pad_even
+from multimodel.layers.planes import ConvStep2d, max_pool, pad_even, to_plane
 from multimodel.modalities.modality import Representation, Top
 
 
@@ -30,8 +30,8 @@ class Category(nn.Module, Top):
 
     def top(self, body: Representation) -> Float[Tensor, "b t v"]:
         """Logits over the classes, (b, 1, classes)."""
-        x = pad_even(body.x.unflatten(1, body.grid), (2, 2))
-        real = pad_even(float_mask(body.mask, body.x).unflatten(1, body.grid), (2, 2))
+        x = pad_even(to_plane(body.x, body.plane), (2, 2))
+        real = pad_even(float_mask(body.plane, body.x), (2, 2))
         skip = self.skip(x, real)
         hidden = self.step2(self.step1(x, real), real)
         hidden = max_pool(hidden, real, (3, 3), (2, 2)) + skip

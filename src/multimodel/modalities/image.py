@@ -8,7 +8,7 @@ from jaxtyping import Bool, Num
 from torch import Tensor, nn
 
 from multimodel.layers.convolution import float_mask
-from multimodel.layers.planes import ConvRes, ConvStep2d, pad_even
+from multimodel.layers.planes import ConvRes, ConvStep2d, pad_even, to_sequence
 from multimodel.modalities.modality import Bottom, Representation
 
 
@@ -30,5 +30,5 @@ class Image(nn.Module, Bottom):
         hidden = self.step2(hidden, real)
         for block in self.blocks:
             hidden, real = block(hidden, real)
-        hidden = hidden * real
-        return Representation(hidden.flatten(1, 2), real.flatten(1) > 0, (hidden.shape[1], hidden.shape[2]))
+        plane = real[..., 0] > 0
+        return Representation(*to_sequence(hidden * real, plane), plane)

@@ -14,11 +14,14 @@ from torch import Tensor
 
 
 class Representation(NamedTuple):
-    """The shared, variable-size form of any input; `grid` remembers the plane that a sequence was flattened from."""
+    """The shared, variable-size form of any input, padded at its end.
+
+    `plane` remembers the plane that the sequence was read from, row by row: which of its cells are real.
+    """
 
     x: Float[Tensor, "b s d"]
     mask: Bool[Tensor, "b s"]
-    grid: tuple[int, int]
+    plane: Bool[Tensor, "b h w"]
 
 
 class Bottom(ABC):

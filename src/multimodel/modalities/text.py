@@ -27,7 +27,7 @@ class Text(nn.Module, Bottom, Top):
 
     def bottom(self, inputs: Num[Tensor, "b ..."], mask: Bool[Tensor, "b ..."]) -> Representation:
         """Symbols (b, s) to (b, s, d)."""
-        return Representation(self.embed(inputs, mask), mask, (inputs.shape[1], 1))
+        return Representation(self.embed(inputs, mask), mask, mask.unsqueeze(2))
 
     def top(self, body: Representation) -> Float[Tensor, "b t v"]:
         """Logits over the vocabulary."""

@@ -11,7 +11,7 @@ from multimodel.batch import Batch
 from multimodel.tasks.encoded import Encoded
 from multimodel.tasks.task import Task
 
-JITTER = 0.1  # lengths are blurred by up to this share, so that each epoch groups the examples anew
+JITTER = 0.05  # lengths are blurred by up to this share, so that each epoch groups the examples anew
 
 
 def epoch_batches(

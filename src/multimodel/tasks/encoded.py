@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -22,7 +22,7 @@ from multimodel.tasks.task import Example, Task
 CACHE_FORMAT = "1"  # raise when an encoding changes without its settings
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Encoded:
     """Examples as arrays, in the order of the task's examples.
 
@@ -52,8 +52,8 @@ def encode_examples(
 ) -> Encoded:
     """Encode the first `limit` examples of a split; those longer than the task's features allow are left out.
 
-    `cache` is a folder for what is slow to encode (sound). Raises `InputError` for a split that is missing or empty,
-    and for a damaged example, which it names.
+    `cache` is a folder for what is slow to encode, sound and pictures. Raises `InputError` for a split that is missing
+    or empty, and for a damaged example, which it names.
     """
     examples = task.examples.get(split, ())[:limit]
     if not examples:
@@ -62,8 +62,8 @@ def encode_examples(
     inputs = _encode(task.input, [example.input for example in examples], examples, label, cache, progress)
     outputs = _encode(task.output, [example.output for example in examples], examples, label, None, progress)
     fits = [task.input.fits(given) and task.output.fits(wanted) for given, wanted in zip(inputs, outputs, strict=True)]
-    rows = np.flatnonzero(fits)
-    if not len(rows):
+    rows = [row for row, whole in enumerate(fits) if whole]
+    if not rows:
         raise InputError(f"All {len(examples)} {split} examples of task {task.name} are longer than its limits.")
     kept = [inputs[row] for row in rows]
     return Encoded(
@@ -72,7 +72,7 @@ def encode_examples(
         input_costs=np.array([task.input.cost(array) for array in kept], dtype=np.int64),
         output_lengths=np.array([len(outputs[row]) for row in rows], dtype=np.int64),
         ids=[examples[row].id for row in rows],
-        rows=rows,
+        rows=np.array(rows),
         too_long=len(examples) - len(rows),
     )
 
@@ -122,7 +122,7 @@ def _encode(
     return encoded
 
 
-def _named(arrays: Iterator[np.ndarray], examples: Sequence[Example], label: str) -> Iterator[np.ndarray]:
+def _named(arrays: Iterable[np.ndarray], examples: Sequence[Example], label: str) -> Iterator[np.ndarray]:
     """The same arrays; an error says which example it is about."""
     position = 0
     try:
@@ -142,10 +142,10 @@ def _key(feature: Feature, raws: Sequence[object]) -> str:
 
 
 def _save(path: Path, arrays: Sequence[np.ndarray]) -> None:
-    """All arrays end to end in one file, their lengths in another that is written last and so marks the whole."""
+    """All arrays end to end in one file, their shapes in another that is written last and so marks the whole."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    _write(path.with_suffix(".values.npy"), np.concatenate(arrays))
-    _write(path.with_suffix(".lengths.npy"), np.array([len(array) for array in arrays], dtype=np.int64))
+    _write(path.with_suffix(".values.npy"), np.concatenate([array.ravel() for array in arrays]))
+    _write(path.with_suffix(".shapes.npy"), np.array([array.shape for array in arrays], dtype=np.int64))
 
 
 def _write(path: Path, values: np.ndarray) -> None:
@@ -157,11 +157,12 @@ def _write(path: Path, values: np.ndarray) -> None:
 def _load(path: Path, count: int) -> Sequence[np.ndarray] | None:
     """Views into the memory-mapped values, `None` if there is no whole entry."""
     try:
-        lengths = np.load(path.with_suffix(".lengths.npy"), allow_pickle=False)
+        shapes = np.load(path.with_suffix(".shapes.npy"), allow_pickle=False)
         values = np.asarray(np.load(path.with_suffix(".values.npy"), mmap_mode="r", allow_pickle=False))
     except (OSError, ValueError, EOFError):
         return None
-    if len(lengths) != count or int(lengths.sum()) != len(values):
+    sizes = shapes.prod(axis=1)
+    if len(shapes) != count or int(sizes.sum()) != len(values):
         return None
-    ends = np.cumsum(lengths)
-    return [values[end - length : end] for end, length in zip(ends, lengths, strict=True)]
+    parts = np.split(values, np.cumsum(sizes)[:-1])
+    return [part.reshape(shape) for part, shape in zip(parts, shapes.tolist(), strict=True)]

@@ -6,8 +6,8 @@ symbols back into something to show (`decode`), and what a user gives on the com
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import Any, ClassVar, Protocol, Self
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, ClassVar, Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Bool, Shaped
@@ -23,6 +23,7 @@ from multimodel.tasks.tree import Tree
 from multimodel.tasks.vocabulary import Vocabulary
 
 
+@runtime_checkable
 class Feature(Protocol):
     """One side of a task, its input or its output."""
 
@@ -61,18 +62,14 @@ class Feature(Protocol):
     def to_json(self) -> dict[str, Any]:
         """All settings, with the `kind`; the vocabulary is kept apart."""
 
-    @classmethod
-    def from_json(cls, values: dict[str, Any], tokenizer: Vocabulary) -> Self:
-        """The feature of such settings, without the `kind`."""
 
-
-FEATURES: dict[str, type[Feature]] = {
-    "text": Text,
-    "tree": Tree,
-    "image": Image,
-    "spectrogram": Spectrogram,
-    "waveform": Waveform,
-    "category": Category,
+FEATURES: dict[str, Callable[[dict[str, Any], Vocabulary], Feature]] = {
+    "text": Text.from_json,
+    "tree": Tree.from_json,
+    "image": Image.from_json,
+    "spectrogram": Spectrogram.from_json,
+    "waveform": Waveform.from_json,
+    "category": Category.from_json,
 }
 
 
@@ -83,6 +80,6 @@ def feature_from_json(values: dict[str, Any], tokenizer: Vocabulary) -> Feature:
     if kind not in FEATURES:
         raise InputError(f"There is no feature of kind {kind!r}: choose from {', '.join(FEATURES)}.")
     try:
-        return FEATURES[kind].from_json(fields, tokenizer)
+        return FEATURES[kind](fields, tokenizer)
     except (TypeError, KeyError) as error:
         raise InputError(f"The settings of this {kind} feature are wrong: {error}.") from error

@@ -1,4 +1,4 @@
-"""The eight tasks of the paper on small free data, read from the Parquet files that `multimodel data build mini8` makes.
+"""The eight tasks of the paper on small free data: the Parquet files that `multimodel data build mini8` makes.
 
 Speech to text, image classes, captions, parsing and four directions of translation. The two directions of one language
 pair use the same pairs and the same split. The input of parsing is the plain sentence, its output the symbols of the
@@ -92,10 +92,9 @@ def load_mini8(
 
 def _train(folder: Path, size: int) -> Vocabulary:
     """Text and symbols of trees of all training examples."""
-    trees = _column(folder, "parse", "tree")
-    return train_vocabulary(
-        _training_texts(folder), {symbol for tree in trees for symbol in symbols(read_tree(tree))}, size
-    )
+    trees = map(read_tree, _column(folder, "parse", "tree"))
+    tree_symbols = {symbol for tree in trees for symbol in symbols(tree)}
+    return train_vocabulary(_training_texts(folder), tree_symbols, size)
 
 
 def _training_texts(folder: Path) -> Iterator[str]:

@@ -25,8 +25,9 @@ CHOICE = 1  # keeps these draws apart from others of the same seed
 class Mixture:
     """Tasks and the rule that picks among them.
 
-    `round-robin`: in turn, as often as the rates say. `uniform`: at random, as the rates say. `proportional`: at random,
-    p ∝ rate · min(examples, cap)^(1/temperature). `adaptive`: at random, p = softmax of the losses' moving averages.
+    `round-robin`: in turn, as often as the rates say. `uniform`: at random, as often as the rates say.
+    `proportional`: at random, p ∝ rate · min(examples, cap)^(1/temperature).
+    `adaptive`: at random, p = softmax of the losses' moving averages; rates do not count.
     """
 
     names: tuple[str, ...]

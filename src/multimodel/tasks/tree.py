@@ -1,4 +1,4 @@
-"""Parse trees as symbols of their own: brackets and tags, without the words (paper, section 2.5.1; Vinyals et al. 2015).
+"""Parse trees as symbols of their own: brackets and tags, without the words (Vinyals et al. 2015).
 
 The words are left out because they stand in the input: the tree of a sentence is its symbols plus the sentence.
 """

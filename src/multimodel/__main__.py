@@ -1,0 +1,7 @@
+"""`python -m multimodel` is `multimodel`."""
+
+import sys
+
+from multimodel.cli import main
+
+sys.exit(main())

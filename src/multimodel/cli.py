@@ -1,0 +1,61 @@
+"""The command line: each command is a thin cover of the same call in Python."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Sequence
+
+COMMANDS = {
+    "data": "build the data of the eight tasks: multimodel data build mini8",
+    "train": "train a preset on a mixture of tasks: multimodel train PRESET --out RUN",
+    "evaluate": "score a run on held-out data: multimodel evaluate RUN",
+    "predict": "ask a trained model: multimodel predict RUN TASK INPUT…",
+    "report": "write RUN/report.html: multimodel report RUN",
+    "presets": "print each preset's sizes and parameter counts",
+}
+
+USAGE = "\n".join(
+    [
+        "usage: multimodel COMMAND …",
+        "",
+        "One model to learn them all: speech, images, captions, parsing and translation in one network.",
+        "",
+        *(f"  {name:<10} {about}" for name, about in COMMANDS.items()),
+        "",
+        "multimodel COMMAND --help tells all options of a command.",
+    ]
+)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command; the exit code is 0, 2 for input that cannot be used, 130 after Ctrl-C."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    if not words or words[0] in ("-h", "--help"):
+        print(USAGE)
+        return 0 if words else 2
+    if words[0] not in COMMANDS:
+        print(f"There is no command {words[0]!r}: choose from {', '.join(COMMANDS)}.", file=sys.stderr)
+        return 2
+    command = importlib.import_module(f"multimodel.commands.{words[0]}")
+    try:
+        command.main(words[1:])
+    except ValueError as error:
+        if not is_for_the_user(error):
+            raise
+        print(error, file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        return 130
+    return 0
+
+
+def is_for_the_user(error: ValueError) -> bool:
+    """Whether an error's text is a sentence about what the user gave."""
+    from multimodel.tasks.errors import InputError  # only needed once something went wrong
+
+    return isinstance(error, InputError)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

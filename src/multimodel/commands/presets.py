@@ -1,0 +1,69 @@
+"""`multimodel presets`: sizes and parameter counts, counted on models without memory."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from rich.console import Console
+from rich.table import Table
+from torch import nn
+
+from multimodel.batch import Net
+from multimodel.build import build_model
+from multimodel.layers.experts import MixtureOfExperts
+from multimodel.model import MultiModel
+from multimodel.presets import PRESETS, Preset
+
+COMMANDS = ("to-transcript", "to-class", "to-caption", "to-parse-tree", "to-german", "to-english", "to-french")
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Print the table."""
+    table = Table(title="Presets, with the nets of the eight tasks")
+    for column in ("preset", "width", "experts", "used", "parameters", "active per symbol"):
+        table.add_column(column, justify="left" if column == "preset" else "right")
+    for name, preset in PRESETS.items():
+        model = meta_model(preset)
+        sizes = preset.model
+        table.add_row(
+            name,
+            str(sizes.width),
+            str(sizes.experts),
+            str(sizes.experts_used),
+            f"{parameters(model):,}",
+            f"{active_parameters(model, sizes.experts_used):,}",
+        )
+    Console().print(table)
+
+
+def meta_model(preset: Preset) -> MultiModel:
+    """The preset's model for the eight tasks, without memory for its weights."""
+    nets = {
+        "text": Net(kind="text", size=preset.data.vocabulary),
+        "image": Net(kind="image", size=3),
+        "speech": Net(kind="spectrogram", size=preset.data.frequency_bins),
+        "fashion": Net(kind="category", size=10),
+    }
+    with torch.device("meta"):
+        return build_model(preset.model, nets, COMMANDS)
+
+
+def parameters(model: nn.Module) -> int:
+    """All parameters."""
+    return sum(parameter.numel() for parameter in model.parameters())
+
+
+def active_parameters(model: MultiModel, used: int) -> int:
+    """Parameters that take part in writing one symbol from text: the text net, the body, k experts of each mixture.
+
+    Of the embedding it counts one row, of the output layer all.
+    """
+    text = model.nets["text"]
+    body = parameters(model.encoder) + parameters(model.mixer) + parameters(model.decoder)
+    idle = sum(
+        (module.hidden.numel() + module.output.numel()) * (1 - used / module.hidden.shape[0])
+        for module in model.modules()
+        if type(module) is MixtureOfExperts
+    )
+    return round(body - idle + parameters(text) / 2 + parameters(text) / 2 / text.output.shape[0])

@@ -1,0 +1,142 @@
+"""mini8: small real data for all eight tasks, built from packages into one folder of Parquet files."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from multimodel.data import captions, fashion, parsing, parts, speech, translation
+from multimodel.data.packages import Package, fetch
+from multimodel.data.rows import Row
+from multimodel.data.sources import ALL, Source
+
+FORMAT = 1
+BUILDER = 1
+SOURCES: dict[str, Source] = {source.name: source for source in ALL}
+DEFAULT: tuple[str, ...] = tuple(source.name for source in ALL if source.default)
+INDEX = "mini8.json"
+TABLES = {
+    "speech": {"speech": speech.SCHEMA},
+    "imageclass": {"imageclass": fashion.SCHEMA},
+    "caption": {"caption": captions.SCHEMA},
+    "parse": {"parse": parsing.SCHEMA},
+    "translation": {"en-de": translation.schema("de"), "en-fr": translation.schema("fr")},
+}
+
+Files = Mapping[str, Sequence[Path]]
+
+
+class SourceError(ValueError):
+    """A source was asked for that does not exist."""
+
+
+def build(
+    destination: Path,
+    *,
+    packages: Path | None = None,
+    sources: Sequence[str] = DEFAULT,
+    progress: bool = True,
+) -> None:
+    """Build the parts that the sources belong to, and `mini8.json`, which counts what the folder holds.
+
+    A part that was built from the same sources before is left as it is, so an interrupted build can be repeated.
+    `packages` is a folder with .deb files to use instead of fetching them. Raises SourceError, PackageError or
+    ParserMissing, each with a message that says what to do.
+    """
+    console = Console(quiet=not progress)
+    chosen = _choose(sources)
+    destination.mkdir(parents=True, exist_ok=True)
+    waiting = {part: members for part, members in chosen.items() if not _is_built(destination, part, members)}
+    for part in sorted(chosen.keys() - waiting.keys()):
+        console.print(f"{part}: built before, left as it is")
+    _show_licences(console, [source for members in waiting.values() for source in members])
+    if "parse" in waiting:
+        parsing.load_parser()
+    names = [name for members in waiting.values() for source in members for name in source.packages]
+    fetched = fetch(names, folder=packages, progress=progress) if names else {}
+    for part, members in waiting.items():
+        started = time.monotonic()
+        counts = _build_part(destination, part, members, fetched)
+        console.print(f"{part}: {counts} in {time.monotonic() - started:.0f} s")
+    _write_index(destination)
+
+
+def _choose(names: Sequence[str]) -> dict[str, list[Source]]:
+    """The chosen sources by part, in the order of the table."""
+    if unknown := sorted(set(names) - SOURCES.keys()):
+        raise SourceError(f"mini8 has no source {', '.join(unknown)}. It has: {', '.join(SOURCES)}.")
+    if not names:
+        raise SourceError(f"No source was chosen. mini8 has: {', '.join(SOURCES)}.")
+    chosen: dict[str, list[Source]] = {}
+    for source in ALL:
+        if source.name in names:
+            chosen.setdefault(source.part, []).append(source)
+    return chosen
+
+
+def _definition(members: Sequence[Source]) -> dict[str, Any]:
+    return {"builder": BUILDER, "sources": [source.name for source in members]}
+
+
+def _is_built(destination: Path, part: str, members: Sequence[Source]) -> bool:
+    return all(parts.is_built(destination / f"{name}.parquet", _definition(members)) for name in TABLES[part])
+
+
+def _show_licences(console: Console, members: Sequence[Source]) -> None:
+    for source in members:
+        console.print(f"[bold]{source.name}[/bold] ({source.megabytes} MB): {source.about}\n  licence: {source.licence}")
+
+
+def _build_part(destination: Path, part: str, members: Sequence[Source], fetched: Mapping[str, Package]) -> str:
+    """Read, clean and write the tables of one part; returns their sizes in words."""
+    files = {source.name: [fetched[name].path for name in source.packages] for source in members}
+    record = {"definition": _definition(members), "sources": [_origin(source, fetched) for source in members]}
+    sizes = []
+    for name, rows in _rows(part, files).items():
+        parts.write(destination / f"{name}.parquet", rows, TABLES[part][name], record)
+        sizes.append(f"{len(rows):,} rows of {name}")
+    return ", ".join(sizes)
+
+
+def _rows(part: str, files: Files) -> dict[str, list[Row]]:
+    match part:
+        case "speech":
+            return {"speech": speech.rows(files)}
+        case "imageclass":
+            return {"imageclass": fashion.rows(files)}
+        case "caption":
+            return {"caption": captions.rows(files)}
+        case "parse":
+            return {"parse": parsing.rows(files)}
+    return {f"en-{language}": rows for language, rows in translation.rows(files).items()}
+
+
+def _origin(source: Source, fetched: Mapping[str, Package]) -> dict[str, Any]:
+    """What the index says about a source."""
+    used = [fetched[name] for name in source.packages]
+    described = [{"name": package.name, "version": package.version, "sha256": package.sha256} for package in used]
+    return {**asdict(source), "packages": described}
+
+
+def _write_index(destination: Path) -> None:
+    """Describe every whole part in the folder."""
+    names = [name for tables in TABLES.values() for name in tables]
+    records = {name: parts.record_of(destination / f"{name}.parquet") for name in names}
+    found = {name: record for name, record in records.items() if record is not None}
+    origins = {origin["name"]: origin for record in found.values() for origin in record["sources"]}
+    index = {
+        "format": FORMAT,
+        "tasks": {name: record["rows"] for name, record in found.items()},
+        "classes": list(fashion.CLASSES),
+        "sources": list(origins.values()),
+    }
+    unfinished = destination / (INDEX + ".unfinished")
+    unfinished.write_text(json.dumps(index, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    os.replace(unfinished, destination / INDEX)

@@ -1,0 +1,210 @@
+"""Evaluation of a run on held-out data: scores, decoded measures, and two controls beside each task.
+
+The trivial baseline never looks at the input; the shuffled control is the same model given other examples' inputs. A
+task counts as learned only where the true input is clearly better than a shuffled one.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+from rich.console import Console
+from rich.progress import track
+
+from multimodel.evaluation.baselines import answer_baseline, symbol_baselines
+from multimodel.evaluation.score import Scored, gap, score
+from multimodel.metrics import MEASURES, SIGNATURES
+from multimodel.model import MultiModel
+from multimodel.prediction import Answer, batch_answers
+from multimodel.tasks.batching import collate, evaluation_batches
+from multimodel.tasks.encoded import Encoded, encode_examples, shuffled_inputs
+from multimodel.tasks.task import TRAIN, Example, Task
+
+CLEARLY_NATS, CLEARLY_ERRORS = 0.05, 3.0
+SAMPLES = 8
+DECODING_COST, DECODING_EXAMPLES = 4096, 64
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sample:
+    """One held-out example with the model's answer; `row` is its place in the split's examples."""
+
+    id: str
+    row: int
+    output: str
+    answer: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class TeacherForced:
+    """Log-perplexity and accuracy per target symbol, each symbol given the true ones before it; nats.
+
+    `gap` is what the true input saves against another example's, with its standard error over examples. `experts` has,
+    per mixture layer, the share of the gates that each expert got.
+    """
+
+    log_perplexity: float
+    accuracy: float
+    shuffled_log_perplexity: float
+    shuffled_accuracy: float
+    gap: float
+    gap_error: float
+    learned: bool
+    experts: tuple[tuple[float, ...], ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class TaskEvaluation:
+    """All numbers of one task; the measures come from decoded output of `decoded` examples."""
+
+    task: str
+    split: str
+    measure: str
+    examples: int
+    left_out: int
+    teacher_forced: TeacherForced
+    baselines: dict[str, float]
+    decoded: int
+    beams: int
+    measures: dict[str, float]
+    shuffled_measures: dict[str, float]
+    baseline_measures: dict[str, float]
+    signatures: dict[str, str]
+    samples: tuple[Sample, ...]
+    seconds: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class EvaluationSettings:
+    """What is evaluated and how."""
+
+    split: str = "test"
+    """Held-out split: `dev` or `test`."""
+    examples: int | None = None
+    """Score only the first so many examples of each task."""
+    decode: int | None = 500
+    """Decode an evenly spread part of so many examples."""
+    beams: int = 1
+    """Beams of the search; 1 is greedy."""
+    seed: int = 0
+    """Decides whose input each example gets in the shuffled control."""
+
+
+def evaluate(
+    model: MultiModel,
+    tasks: Sequence[Task],
+    settings: EvaluationSettings,
+    *,
+    cache: Path | None = None,
+    console: Console | None = None,
+) -> list[TaskEvaluation]:
+    """Evaluate each task; `cache` is a folder for features that are slow to make."""
+    model.eval()
+    shown = track(tasks, "evaluating", console=console, disable=console is None, transient=True)
+    return [evaluate_task(model, task, settings, cache) for task in shown]
+
+
+def evaluate_task(
+    model: MultiModel, task: Task, settings: EvaluationSettings, cache: Path | None
+) -> TaskEvaluation:
+    """Score, decode and compare one task."""
+    started = time.perf_counter()
+    encoded = encode_examples(task, settings.split, cache=cache, limit=settings.examples)
+    shuffled = shuffled_inputs(encoded, settings.seed)
+    places = evenly(len(encoded), settings.decode)
+    examples = [task.examples[settings.split][encoded.rows[place]] for place in places]
+    answers = decode(model, task, part(encoded, places), examples, settings.beams)
+    blind = decode(model, task, part(shuffled, places), examples, settings.beams)
+    return TaskEvaluation(
+        task=task.name,
+        split=settings.split,
+        measure=task.measure,
+        examples=len(encoded),
+        left_out=encoded.too_long,
+        teacher_forced=teacher_forced(score(model, task, encoded), score(model, task, shuffled)),
+        baselines=symbol_baselines(task, encode_examples(task, TRAIN, cache=cache), encoded),
+        decoded=len(examples),
+        beams=settings.beams,
+        measures=measured(task, answers, examples),
+        shuffled_measures=measured(task, blind, examples),
+        baseline_measures=answer_baseline(task, examples),
+        signatures=SIGNATURES[task.measure]() if task.measure in SIGNATURES else {},
+        samples=samples(examples, encoded.rows[places], answers),
+        seconds=time.perf_counter() - started,
+    )
+
+
+def teacher_forced(true: Scored, shuffled: Scored) -> TeacherForced:
+    """Both scores and the difference between them."""
+    saved, error = gap(true, shuffled)
+    return TeacherForced(
+        log_perplexity=true.total.log_perplexity,
+        accuracy=true.total.accuracy,
+        shuffled_log_perplexity=shuffled.total.log_perplexity,
+        shuffled_accuracy=shuffled.total.accuracy,
+        gap=saved,
+        gap_error=error,
+        learned=saved > CLEARLY_NATS and saved > CLEARLY_ERRORS * error,
+        experts=tuple(tuple((gates / gates.sum()).tolist()) for gates in true.importance),
+    )
+
+
+def decode(
+    model: MultiModel, task: Task, encoded: Encoded, examples: Sequence[Example], beams: int
+) -> list[Answer]:
+    """The model's answers to the encoded inputs; trees get the words of the true examples."""
+    device = next(model.parameters()).device
+    found: dict[int, Answer] = {}
+    for indices in evaluation_batches(encoded, DECODING_COST, DECODING_EXAMPLES):
+        batch = collate(task, encoded, indices).to(device)
+        raws = [examples[index].input for index in indices]
+        found.update(zip(indices.tolist(), batch_answers(model, task, batch, raws, beams=beams), strict=True))
+    return [found[place] for place in range(len(encoded))]
+
+
+def measured(task: Task, answers: Sequence[Answer], examples: Sequence[Example]) -> dict[str, float]:
+    """The task's own measure."""
+    hypotheses = [[name for name, _ in answer.ranked] or answer.text for answer in answers]
+    return MEASURES[task.measure](hypotheses, [example.output for example in examples])
+
+
+def samples(examples: Sequence[Example], rows: np.ndarray, answers: Sequence[Answer]) -> tuple[Sample, ...]:
+    """A few, evenly spread."""
+    return tuple(
+        Sample(id=examples[place].id, row=int(rows[place]), output=examples[place].output, answer=answers[place].text)
+        for place in evenly(len(examples), SAMPLES)
+    )
+
+
+def evenly(length: int, count: int | None) -> np.ndarray:
+    """`count` places spread over a length; all of them without a count."""
+    if count is None or count >= length:
+        return np.arange(length)
+    return np.linspace(0, length - 1, count).round().astype(int)
+
+
+def part(encoded: Encoded, places: np.ndarray) -> Encoded:
+    """Some examples of a split."""
+    return Encoded(
+        inputs=[encoded.inputs[place] for place in places],
+        outputs=[encoded.outputs[place] for place in places],
+        input_costs=encoded.input_costs[places],
+        output_lengths=encoded.output_lengths[places],
+        ids=[encoded.ids[place] for place in places],
+        rows=encoded.rows[places],
+        too_long=encoded.too_long,
+    )
+
+
+def write_evaluation(path: Path, evaluations: Sequence[TaskEvaluation], about: dict[str, object]) -> None:
+    """All numbers as JSON, written whole or not at all; `about` says what was evaluated, and on what machine."""
+    content = {"about": about, "tasks": [asdict(evaluation) for evaluation in evaluations]}
+    part_path = path.with_suffix(".part")
+    part_path.write_text(json.dumps(content, indent=1, ensure_ascii=False), encoding="utf-8")
+    os.replace(part_path, path)

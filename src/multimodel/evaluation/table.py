@@ -1,0 +1,63 @@
+"""The table of an evaluation: one row a task, its controls beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rich.table import Table
+
+from multimodel.evaluation.evaluate import TaskEvaluation
+from multimodel.metrics import PRIMARY
+
+COLUMNS = (
+    "task",
+    "examples",
+    "log-perplexity",
+    "shuffled",
+    "unigram",
+    "bigram",
+    "accuracy",
+    "measure",
+    "shuffled measure",
+    "baseline measure",
+    "learned",
+)
+
+
+def cells(evaluation: TaskEvaluation) -> tuple[str, ...]:
+    """One row as text."""
+    forced, name = evaluation.teacher_forced, PRIMARY[evaluation.measure][0]
+    return (
+        evaluation.task,
+        f"{evaluation.examples:,}",
+        f"{forced.log_perplexity:.2f}",
+        f"{forced.shuffled_log_perplexity:.2f} (+{forced.gap:.2f} ± {forced.gap_error:.2f})",
+        number(evaluation.baselines.get("unigram_log_perplexity")),
+        number(evaluation.baselines.get("bigram_log_perplexity")),
+        f"{forced.accuracy:.1%}",
+        f"{name} {number(evaluation.measures[name])}",
+        number(evaluation.shuffled_measures[name]),
+        number(evaluation.baseline_measures.get(name)),
+        "yes" if forced.learned else "not yet",
+    )
+
+
+def number(value: float | None) -> str:
+    """Three digits, a dash where there is nothing."""
+    return "–" if value is None else f"{value:.3g}" if abs(value) < 10 else f"{value:.1f}"
+
+
+def evaluation_table(evaluations: Sequence[TaskEvaluation]) -> Table:
+    """For a terminal."""
+    table = Table(title=f"Held-out scores ({evaluations[0].split})")
+    for column in COLUMNS:
+        table.add_column(column, justify="left" if column == "task" else "right")
+    for evaluation in evaluations:
+        table.add_row(*cells(evaluation))
+    return table
+
+
+def markdown_table(evaluations: Sequence[TaskEvaluation]) -> str:
+    """The same for documents."""
+    rows = [COLUMNS, tuple("---" if column == "task" else "---:" for column in COLUMNS), *map(cells, evaluations)]
+    return "\n".join("| " + " | ".join(row) + " |" for row in rows) + "\n"

@@ -1,0 +1,202 @@
+"""Checkpoints: folders of safetensors and JSON, written whole or not at all; nothing is ever unpickled."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from multimodel.batch import Net
+from multimodel.build import Sizes, build_model
+from multimodel.model import MultiModel
+from multimodel.tasks.errors import InputError
+from multimodel.tasks.mini8 import Settings as DataSettings
+from multimodel.tasks.task import Task, nets, task_from_json
+from multimodel.tasks.vocabulary import Vocabulary
+from multimodel.training.settings import TrainingSettings
+
+FORMAT = 1
+MODEL, OPTIMISER, CONFIG, STATE, TOKENIZER = (
+    "model.safetensors",
+    "optimiser.safetensors",
+    "config.json",
+    "state.json",
+    "tokenizer.json",
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunConfig:
+    """What a run is: enough to build its model and features anew without its data."""
+
+    preset: str
+    model: Sizes
+    data: DataSettings
+    training: TrainingSettings
+    data_folder: str
+    tasks: tuple[Task, ...]
+    vocabulary: Vocabulary
+
+    @property
+    def nets(self) -> dict[str, Net]:
+        """The modality nets of all tasks."""
+        return nets(self.tasks)
+
+    @property
+    def commands(self) -> list[str]:
+        """The commands of all tasks, each once."""
+        return list(dict.fromkeys(task.command for task in self.tasks))
+
+    def build(self) -> MultiModel:
+        """A model of this run, with initial weights."""
+        return build_model(self.model, self.nets, self.commands)
+
+    def to_json(self) -> dict[str, Any]:
+        """Everything but the vocabulary, which is a file of its own."""
+        return {
+            "format": FORMAT,
+            "preset": self.preset,
+            "model": asdict(self.model),
+            "data": asdict(self.data),
+            "training": asdict(self.training),
+            "data_folder": self.data_folder,
+            "tasks": [task.to_json() for task in self.tasks],
+        }
+
+
+@dataclass(kw_only=True)
+class State:
+    """Where training stands: all that the next step depends on besides weights and optimiser."""
+
+    step: int = 0
+    seconds: float = 0.0
+    positions: dict[str, int]
+    averages: dict[str, float]
+
+
+def checkpoints(run: Path) -> list[Path]:
+    """The whole checkpoints of a run, oldest first."""
+    return sorted(path for path in (run / "checkpoints").glob("[0-9]*") if path.name.isdigit() and path.is_dir())
+
+
+def latest(run: Path) -> Path:
+    """The newest checkpoint; raises `InputError` if the folder holds none."""
+    found = checkpoints(run)
+    if not found:
+        raise InputError(f"{run} holds no checkpoint: give the folder that `multimodel train … --out` wrote.")
+    return found[-1]
+
+
+def save(run: Path, config: RunConfig, model: nn.Module, optimiser: torch.optim.Optimizer, state: State) -> Path:
+    """Write a checkpoint beside its final place and rename it, then drop the oldest beyond `keep`."""
+    place = run / "checkpoints" / f"{state.step:08d}"
+    part = place.with_name(f".{place.name}.part")
+    shutil.rmtree(part, ignore_errors=True)
+    part.mkdir(parents=True)
+    save_file({name: value.contiguous() for name, value in model.state_dict().items()}, part / MODEL)
+    save_file(optimiser_tensors(model, optimiser), part / OPTIMISER)
+    config.vocabulary.save(part / TOKENIZER)
+    (part / CONFIG).write_text(json.dumps(config.to_json(), indent=1, ensure_ascii=False), encoding="utf-8")
+    (part / STATE).write_text(json.dumps(asdict(state), indent=1), encoding="utf-8")
+    for file in part.iterdir():
+        _flush(file)
+    if place.exists():
+        shutil.rmtree(place)
+    os.replace(part, place)
+    for old in checkpoints(run)[: -config.training.keep]:
+        shutil.rmtree(old)
+    return place
+
+
+def load_config(checkpoint: Path) -> RunConfig:
+    """The run that a checkpoint belongs to; raises `InputError` naming the file that is missing or damaged."""
+    values = _read_json(checkpoint / CONFIG)
+    if values.get("format") != FORMAT:
+        raise InputError(f"{checkpoint / CONFIG} has format {values.get('format')}; this version reads {FORMAT}.")
+    vocabulary = Vocabulary.load(checkpoint / TOKENIZER)
+    try:
+        return RunConfig(
+            preset=values["preset"],
+            model=Sizes(**_tuples(values["model"])),
+            data=DataSettings(**values["data"]),
+            training=TrainingSettings(**values["training"]),
+            data_folder=values["data_folder"],
+            tasks=tuple(task_from_json(task, vocabulary) for task in values["tasks"]),
+            vocabulary=vocabulary,
+        )
+    except (TypeError, KeyError) as error:
+        raise InputError(f"{checkpoint / CONFIG} is damaged: {error}.") from error
+
+
+def load_state(checkpoint: Path) -> State:
+    """Where training stood."""
+    try:
+        return State(**_read_json(checkpoint / STATE))
+    except TypeError as error:
+        raise InputError(f"{checkpoint / STATE} is damaged: {error}.") from error
+
+
+def load_weights(checkpoint: Path, model: nn.Module) -> None:
+    """Fill a model with a checkpoint's weights; names and shapes must agree."""
+    tensors = _read_tensors(checkpoint / MODEL)
+    try:
+        model.load_state_dict(tensors)
+    except RuntimeError as error:
+        raise InputError(f"{checkpoint / MODEL} does not fit the model of its config: {error}") from error
+
+
+def load_optimiser(checkpoint: Path, model: nn.Module, optimiser: torch.optim.Optimizer) -> None:
+    """Give the optimiser back its moments."""
+    tensors = _read_tensors(checkpoint / OPTIMISER)
+    for name, parameter in model.named_parameters():
+        moments = {key: tensors[f"{key}:{name}"] for key in ("step", "exp_avg", "exp_avg_sq") if f"{key}:{name}" in tensors}
+        if moments:
+            optimiser.state[parameter] = {
+                key: value if key == "step" else value.to(parameter.device) for key, value in moments.items()
+            }
+
+
+def optimiser_tensors(model: nn.Module, optimiser: torch.optim.Optimizer) -> dict[str, Tensor]:
+    """The moments of every parameter that has taken a step, by name."""
+    return {
+        f"{key}:{name}": value.detach().cpu().contiguous()
+        for name, parameter in model.named_parameters()
+        for key, value in optimiser.state.get(parameter, {}).items()
+    }
+
+
+def _tuples(values: Mapping[str, Any]) -> dict[str, Any]:
+    """JSON has lists where sizes are tuples."""
+    return {key: tuple(value) if isinstance(value, list) else value for key, value in values.items()}
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path} cannot be read ({error}): the checkpoint is incomplete.") from error
+    if not isinstance(values, dict):
+        raise InputError(f"{path} is not a checkpoint's file: it holds no JSON object.")
+    return values
+
+
+def _read_tensors(path: Path) -> dict[str, Tensor]:
+    try:
+        return load_file(path)
+    except (OSError, SafetensorError) as error:
+        raise InputError(f"{path} cannot be read ({error}): the checkpoint is incomplete.") from error
+
+
+def _flush(file: Path) -> None:
+    """Make sure that the bytes are on disk before the rename is."""
+    with file.open("rb") as opened:
+        os.fsync(opened.fileno())

@@ -1,0 +1,141 @@
+"""What a run shows and keeps: a progress display, JSONL and TensorBoard logs, and the table of the mixture."""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Self
+
+from rich.console import Console, Group
+from rich.live import Live
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from multimodel.tasks.mixture import MixtureRow
+from multimodel.training.trainer import StepReport
+
+SMOOTHING = 0.95
+PLAIN_SECONDS = 30.0
+
+
+class Averages:
+    """Running means per task, and over all tasks, of what a step reports."""
+
+    def __init__(self) -> None:
+        self.values: dict[str, dict[str, float]] = defaultdict(dict)
+
+    def add(self, report: StepReport) -> None:
+        """Take one step in."""
+        numbers = {
+            "loss": report.loss,
+            "speed": report.symbols / report.seconds,
+            "padding": report.padding,
+            "waiting": report.waiting / report.seconds,
+            "busiest expert": report.busiest_expert,
+        }
+        for name in (report.task, "all"):
+            known = self.values[name]
+            for key, value in numbers.items():
+                known[key] = value if key not in known else SMOOTHING * known[key] + (1 - SMOOTHING) * value
+            known["steps"] = known.get("steps", 0) + 1
+
+
+def mixture_table(rows: Sequence[MixtureRow]) -> Table:
+    """The mixture before step 1."""
+    table = Table(title="Mixture")
+    for column in ("task", "examples", "left out", "symbols", "share", "epochs", "longest input", "longest output"):
+        table.add_column(column, justify="left" if column == "task" else "right")
+    for row in rows:
+        table.add_row(
+            row.task,
+            f"{row.examples:,}",
+            f"{row.too_long:,}",
+            f"{row.symbols:,}",
+            f"{row.share:.1%}",
+            "?" if row.epochs < 0 else f"{row.epochs:.2f}",
+            f"{row.longest_input:,}",
+            f"{row.longest_output:,}",
+        )
+    return table
+
+
+class Display:
+    """Shows every step on a terminal, a line now and then elsewhere; logs every step to JSONL and TensorBoard."""
+
+    def __init__(self, run: Path, console: Console, total: str) -> None:
+        self.run = run
+        self.console = console
+        self.averages = Averages()
+        self.bar = Progress(TextColumn("training"), BarColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
+        self.bar_task = self.bar.add_task(total, total=1.0)
+        self.live = Live(console=console, refresh_per_second=2) if console.is_terminal else None
+        self.seconds = 0.0
+        self.next_line = 0.0
+        self.log: IO[str] | None = None
+
+    def __enter__(self) -> Self:
+        from torch.utils.tensorboard.writer import SummaryWriter  # imports take a second, and only training needs it
+
+        self.run.mkdir(parents=True, exist_ok=True)
+        self.log = (self.run / "log.jsonl").open("a", encoding="utf-8")
+        self.board = SummaryWriter(str(self.run / "tensorboard"))
+        if self.live:
+            self.live.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self.live:
+            self.live.stop()
+        if self.log:
+            self.log.close()
+        self.board.close()
+
+    def show(self, report: StepReport, progress: float) -> None:
+        """Log a step and show the averages."""
+        assert self.log is not None
+        self.averages.add(report)
+        self.seconds += report.seconds
+        self.log.write(json.dumps(asdict(report)) + "\n")
+        for key in ("loss", "balance", "busiest_expert"):
+            self.board.add_scalar(f"{key}/{report.task}", getattr(report, key), report.step)
+        for key in ("gradient_norm", "learning_rate", "padding"):
+            self.board.add_scalar(key, getattr(report, key), report.step)
+        self.bar.update(self.bar_task, completed=min(progress, 1.0), description=f"{progress:.0%} · step {report.step}")
+        if self.live:
+            self.live.update(Group(self.table(), self.bar))
+        elif self.seconds >= self.next_line:
+            self.next_line = self.seconds + PLAIN_SECONDS
+            self.log.flush()
+            self.console.print(self.line(report, progress), highlight=False, soft_wrap=True)
+
+    def line(self, report: StepReport, progress: float) -> str:
+        """One line of progress, for logs and pipes."""
+        losses = " ".join(f"{task} {row['loss']:.2f}" for task, row in self.averages.values.items() if task != "all")
+        row = self.averages.values["all"]
+        return (
+            f"{progress:4.0%} step {report.step} · {row['speed']:,.0f} symbols/s · padding {row['padding']:.0%} · "
+            f"waiting {row['waiting']:.0%} · loss: {losses}"
+        )
+
+    def table(self) -> Table:
+        """Losses and shares per task."""
+        table = Table(title=f"{self.run}")
+        for column in ("task", "steps", "loss", "symbols/s", "padding", "data wait", "busiest expert"):
+            table.add_column(column, justify="left" if column == "task" else "right")
+        for task, row in self.averages.values.items():
+            table.add_row(
+                task,
+                f"{row['steps']:.0f}",
+                f"{row['loss']:.3f}",
+                f"{row['speed']:,.0f}",
+                f"{row['padding']:.1%}",
+                f"{row['waiting']:.1%}",
+                f"{row['busiest expert']:.1%}",
+            )
+        return table

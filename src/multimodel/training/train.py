@@ -1,0 +1,147 @@
+"""A whole training run: data in, checkpoints out. The command line and Python call the same function."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from rich.console import Console
+
+from multimodel.folders import features_folder
+from multimodel.presets import Preset
+from multimodel.tasks.batching import Stream
+from multimodel.tasks.encoded import encode_examples
+from multimodel.tasks.errors import InputError
+from multimodel.tasks.mini8 import NAMES, load_mini8
+from multimodel.tasks.mixture import Mixture, describe, first_averages
+from multimodel.tasks.task import TRAIN, Task
+from multimodel.tasks.vocabulary import Vocabulary
+from multimodel.training import checkpoint
+from multimodel.training.checkpoint import RunConfig, State
+from multimodel.training.display import Display, mixture_table
+from multimodel.training.settings import TrainingSettings
+from multimodel.training.trainer import Trainer, make_optimiser
+
+
+def default_device() -> torch.device:
+    """A GPU where there is one."""
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def start_run(preset: Preset, name: str, data: Path, tasks: Sequence[str] = NAMES) -> RunConfig:
+    """The configuration of a run on tasks of mini8, vocabulary trained, examples attached."""
+    vocabulary, loaded = load_mini8(data, tasks, preset.data)
+    return run_config(preset, name, vocabulary, loaded, data)
+
+
+def run_config(preset: Preset, name: str, vocabulary: Vocabulary, tasks: Sequence[Task], data: Path) -> RunConfig:
+    """The configuration of a run on any tasks; the preset's rates are given to them."""
+    unknown = set(preset.training.rates) - {task.name for task in tasks} - set(NAMES)
+    if unknown:
+        raise InputError(f"There is a rate for {', '.join(sorted(unknown))}, which is no task of this run.")
+    rated = (dataclasses.replace(task, rate=preset.training.rates.get(task.name, task.rate)) for task in tasks)
+    return RunConfig(
+        preset=name,
+        model=preset.model,
+        data=preset.data,
+        training=preset.training,
+        data_folder=str(data),
+        tasks=tuple(rated),
+        vocabulary=vocabulary,
+    )
+
+
+def train(config: RunConfig, run: Path, *, resume: bool = False, device: torch.device | None = None) -> Path:
+    """Train, or go on training, until the budget is used up; the path of the last checkpoint.
+
+    Raises `InputError` if the folder already holds a run that is not to be resumed, or no budget is set.
+    """
+    settings = config.training
+    console = Console(stderr=True)
+    if not settings.steps and not settings.minutes:
+        raise InputError("How long? Give --training.steps, --training.minutes, or both.")
+    if checkpoint.checkpoints(run) and not resume:
+        raise InputError(f"{run} already holds a run: give --resume to go on with it, or another --out.")
+    if settings.threads:
+        torch.set_num_threads(settings.threads)
+    streams = make_streams(config)
+    trainer = make_trainer(config, streams, run if resume else None, device or default_device())
+    console.print(mixture_table(describe(trainer.mixture, streams, settings.steps or -1)))
+    return run_to_end(trainer, config, run, console)
+
+
+def run_to_end(trainer: Trainer, config: RunConfig, run: Path, console: Console) -> Path:
+    """Step until the budget is used up, with a checkpoint now and then, on interruption, and at the end."""
+
+    def save() -> Path:
+        return checkpoint.save(run, config, trainer.model, trainer.optimiser, trainer.state)
+
+    with Display(run, console, "starting") as display:
+        try:
+            while trainer.progress < 1:
+                report = trainer.step()
+                display.show(report, trainer.progress)
+                if report.step % config.training.checkpoint_steps == 0:
+                    save()
+        except KeyboardInterrupt:
+            console.print(f"Stopped at step {trainer.state.step}; `--resume` goes on from here.")
+            save()
+            raise
+    return save()
+
+
+def make_streams(config: RunConfig) -> dict[str, Stream]:
+    """Encode the training examples of every task."""
+    settings = config.training
+    return {
+        task.name: Stream(
+            task,
+            encode_examples(task, TRAIN, cache=features_folder(), progress=True),
+            budget=settings.batch_cost,
+            seed=settings.seed,
+            maximum_examples=settings.batch_examples,
+        )
+        for task in config.tasks
+    }
+
+
+def make_trainer(
+    config: RunConfig, streams: dict[str, Stream], resumed: Path | None, device: torch.device
+) -> Trainer:
+    """A trainer at step 0, or where the newest checkpoint of a run left off."""
+    settings = config.training
+    names = tuple(streams)
+    torch.manual_seed(settings.seed)
+    model = config.build().to(device)
+    optimiser = make_optimiser(model, settings)
+    state = State(positions=dict.fromkeys(names, 0), averages=first_averages(names))
+    if resumed:
+        newest = checkpoint.latest(resumed)
+        checkpoint.load_weights(newest, model)
+        checkpoint.load_optimiser(newest, model, optimiser)
+        state = checkpoint.load_state(newest)
+    mixture = Mixture(
+        names=names,
+        rates=tuple(task.rate for task in config.tasks),
+        examples=tuple(len(stream.encoded) for stream in streams.values()),
+        rule=settings.mixing,
+        temperature=settings.temperature,
+        cap=settings.cap,
+        seed=settings.seed,
+    )
+    return Trainer(model, optimiser, mixture, streams, settings, state, device)
+
+
+def resume_run(run: Path, training: TrainingSettings | None = None) -> RunConfig:
+    """The configuration of a run to go on with, examples attached, perhaps with a longer budget."""
+    config = checkpoint.load_config(checkpoint.latest(run))
+    names = [task.name for task in config.tasks]
+    _, tasks = load_mini8(Path(config.data_folder), names, config.data, config.vocabulary)
+    rated = tuple(
+        dataclasses.replace(task, rate=known.rate) for task, known in zip(tasks, config.tasks, strict=True)
+    )
+    return dataclasses.replace(config, tasks=rated, training=training or config.training)
+
+

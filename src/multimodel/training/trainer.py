@@ -1,0 +1,153 @@
+"""One training step after another: choose a task, take its next batch, descend (paper, section 3)."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from multimodel.batch import Batch
+from multimodel.loss import smoothed_cross_entropy
+from multimodel.model import MultiModel, Output
+from multimodel.tasks.batching import Stream
+from multimodel.tasks.mixture import Mixture, updated_averages
+from multimodel.training.checkpoint import State
+from multimodel.training.schedule import learning_rate, progress
+from multimodel.training.settings import TrainingSettings
+
+
+@dataclass(frozen=True, kw_only=True)
+class StepReport:
+    """What one step did; the loss is in nats per target symbol, times are in seconds."""
+
+    step: int
+    task: str
+    loss: float
+    balance: float
+    gradient_norm: float
+    learning_rate: float
+    examples: int
+    symbols: int
+    padding: float
+    seconds: float
+    waiting: float
+    busiest_expert: float
+
+
+def make_optimiser(model: nn.Module, settings: TrainingSettings) -> torch.optim.AdamW:
+    """Adam with the authors' moments. A parameter without a gradient is skipped: what a task does not use stays."""
+    return torch.optim.AdamW(
+        model.parameters(),
+        lr=settings.learning_rate,
+        betas=(settings.beta1, settings.beta2),
+        eps=1e-6,
+        weight_decay=settings.weight_decay,
+        fused=True,
+    )
+
+
+class Trainer:
+    """A model, its optimiser, the streams of its tasks, and the state from which the next step follows."""
+
+    def __init__(
+        self,
+        model: MultiModel,
+        optimiser: torch.optim.Optimizer,
+        mixture: Mixture,
+        streams: Mapping[str, Stream],
+        settings: TrainingSettings,
+        state: State,
+        device: torch.device,
+    ) -> None:
+        self.model = model
+        self.optimiser = optimiser
+        self.mixture = mixture
+        self.streams = streams
+        self.settings = settings
+        self.state = state
+        self.device = device
+
+    @property
+    def progress(self) -> float:
+        """The share of the budget that is used up; training ends at 1."""
+        return progress(self.settings, self.state.step, self.state.seconds)
+
+    def step(self) -> StepReport:
+        """Train on the next batches of one task; dropout and expert noise depend on seed and step alone."""
+        started = time.perf_counter()
+        step, settings = self.state.step, self.settings
+        rate = learning_rate(settings, step, self.progress)
+        task = self.mixture.choose(step, self.state.averages)
+        batches = self.next_batches(task)
+        waited = time.perf_counter() - started
+        torch.manual_seed(settings.seed * 1_000_003 + step)
+        loss, output = self.accumulate(batches)
+        norm = self.descend(rate)
+        self.state.averages = updated_averages(self.state.averages, task, loss)
+        self.state.step += 1
+        seconds = time.perf_counter() - started
+        self.state.seconds += seconds
+        return StepReport(
+            step=self.state.step,
+            task=task,
+            loss=loss,
+            balance=float(output.balance.detach()),
+            gradient_norm=norm,
+            learning_rate=rate,
+            examples=sum(len(batch) for batch in batches),
+            symbols=sum(batch.symbols for batch in batches),
+            padding=padding(batches),
+            seconds=seconds,
+            waiting=waited,
+            busiest_expert=busiest(output),
+        )
+
+    def next_batches(self, task: str) -> list[Batch]:
+        """The task's next batches, `accumulate` of them."""
+        position = self.state.positions[task]
+        self.state.positions[task] = position + self.settings.accumulate
+        return [
+            self.streams[task].batch(position + index).to(self.device) for index in range(self.settings.accumulate)
+        ]
+
+    def accumulate(self, batches: list[Batch]) -> tuple[float, Output]:
+        """Add up the gradients of the mean loss over all real targets; the loss, and the last batch's output."""
+        self.model.train()
+        self.optimiser.zero_grad(set_to_none=True)
+        symbols = sum(batch.symbols for batch in batches)
+        total = 0.0
+        for batch in batches:
+            with torch.autocast(self.device.type, torch.bfloat16, enabled=self.settings.precision == "bfloat16"):
+                output = self.model(batch)
+            loss = summed_loss(output.logits, batch, self.settings.label_smoothing) / symbols
+            (loss + output.balance.to(loss.dtype) / len(batches)).backward()
+            total += float(loss.detach())
+        return total, output
+
+    def descend(self, rate: float) -> float:
+        """Clip by the global norm and take an Adam step at this rate; the norm before clipping."""
+        used = [parameter for parameter in self.model.parameters() if parameter.grad is not None]
+        norm = torch.nn.utils.clip_grad_norm_(used, self.settings.clip)
+        for group in self.optimiser.param_groups:
+            group["lr"] = rate
+        self.optimiser.step()
+        return float(norm)
+
+
+def summed_loss(logits: Tensor, batch: Batch, smoothing: float) -> Tensor:
+    """The loss of all real targets, added up."""
+    return smoothed_cross_entropy(logits[batch.target_mask], batch.targets[batch.target_mask], smoothing).sum()
+
+
+def padding(batches: list[Batch]) -> float:
+    """The share of input and target places that are padding."""
+    real = sum(int(batch.input_mask.sum()) + batch.symbols for batch in batches)
+    return 1 - real / sum(batch.input_mask.numel() + batch.target_mask.numel() for batch in batches)
+
+
+def busiest(output: Output) -> float:
+    """The largest share of the gates that one expert got in any layer; 1/experts is perfect balance."""
+    return max((float((use.importance.max() / use.importance.sum().clamp(min=1e-9)).detach()) for use in output.use), default=0.0)

@@ -1,0 +1,104 @@
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from toy import SIZES, toy_tasks
+
+from multimodel.tasks.encoded import encode_examples, shuffled_inputs
+from multimodel.tasks.errors import InputError
+from multimodel.tasks.task import Example
+from multimodel.tasks.text import Text
+
+VOCABULARY, TASKS = toy_tasks()
+BY_NAME = {task.name: task for task in TASKS}
+SPEECH = BY_NAME["speech"]
+
+
+@pytest.mark.parametrize("task", TASKS, ids=lambda task: task.name)
+def test_every_example_is_encoded_in_order(task: object) -> None:
+    encoded = encode_examples(task, "train")
+    assert encoded.ids == [example.id for example in task.examples["train"]]
+    assert len(encoded) == SIZES["train"]
+    assert encoded.too_long == 0
+    np.testing.assert_array_equal(encoded.costs, encoded.input_costs + [len(output) for output in encoded.outputs])
+    for row, example in enumerate(task.examples["train"]):
+        np.testing.assert_array_equal(encoded.inputs[row], task.input.encode(example.input))
+
+
+def test_what_is_too_long_is_left_out_and_counted() -> None:
+    lengths = encode_examples(SPEECH, "train").output_lengths
+    limit = int(np.median(lengths))
+    task = replace(SPEECH, output=Text(tokenizer=VOCABULARY, max_length=limit))
+    encoded = encode_examples(task, "train")
+    kept = np.flatnonzero(lengths <= limit).tolist()
+    assert 0 < len(kept) < SIZES["train"]
+    assert encoded.rows.tolist() == kept
+    assert encoded.too_long == SIZES["train"] - len(kept)
+    assert encoded.ids == [task.examples["train"][row].id for row in kept]
+
+
+def test_only_the_first_examples_are_encoded_up_to_a_limit() -> None:
+    assert len(encode_examples(SPEECH, "dev", limit=3)) == 3
+
+
+def test_a_split_without_examples_is_refused() -> None:
+    with pytest.raises(InputError, match="no extra examples"):
+        encode_examples(SPEECH, "extra")
+    with pytest.raises(InputError, match="longer than its limits"):
+        encode_examples(replace(BY_NAME["parse"], input=Text(tokenizer=VOCABULARY, max_length=1)), "dev")
+
+
+def test_a_damaged_example_is_named() -> None:
+    good = SPEECH.examples["dev"][0]
+    task = replace(SPEECH, examples={"dev": [good] * 40 + [Example("broken-7", b"no sound", "one"), good]})
+    with pytest.raises(InputError, match=r"speech dev, example broken-7: .* not an audio file"):
+        encode_examples(task, "dev")
+
+
+@pytest.mark.parametrize("name", ["speech", "imageclass"])
+def test_what_was_encoded_comes_back_from_disk_unchanged(tmp_path: Path, name: str) -> None:
+    first = encode_examples(BY_NAME[name], "dev", cache=tmp_path)
+    files = sorted(tmp_path.iterdir())
+    times = [file.stat().st_mtime_ns for file in files]
+    second = encode_examples(BY_NAME[name], "dev", cache=tmp_path)
+    assert len(files) == 2
+    assert [file.stat().st_mtime_ns for file in sorted(tmp_path.iterdir())] == times
+    for made, read in zip(first.inputs, second.inputs, strict=True):
+        np.testing.assert_array_equal(made, read)
+
+
+def test_other_settings_or_other_sound_are_encoded_anew(tmp_path: Path) -> None:
+    encode_examples(SPEECH, "dev", cache=tmp_path)
+    encode_examples(replace(SPEECH, input=replace(SPEECH.input, bins=4)), "dev", cache=tmp_path)
+    first, second = SPEECH.examples["dev"][:2]
+    swapped = [first._replace(input=second.input), second._replace(input=first.input)]
+    other = encode_examples(replace(SPEECH, examples={"dev": swapped}), "dev", cache=tmp_path)
+    assert len(list(tmp_path.iterdir())) == 6
+    np.testing.assert_array_equal(other.inputs[0], SPEECH.input.encode(second.input))
+
+
+@pytest.mark.parametrize("kind", ["values", "shapes"])
+@pytest.mark.parametrize("content", [b"", b"\x93NUMPY garbage"])
+def test_a_damaged_cache_is_made_anew(tmp_path: Path, kind: str, content: bytes) -> None:
+    whole = encode_examples(SPEECH, "dev", cache=tmp_path)
+    next(tmp_path.glob(f"*.{kind}.npy")).write_bytes(content)
+    again = encode_examples(SPEECH, "dev", cache=tmp_path)
+    np.testing.assert_array_equal(whole.inputs[-1], again.inputs[-1])
+
+
+def test_shuffled_inputs_come_from_other_examples_and_outputs_stay() -> None:
+    encoded = encode_examples(SPEECH, "train")
+    shuffled = shuffled_inputs(encoded, seed=3)
+    position = {id(array): row for row, array in enumerate(encoded.inputs)}
+    partners = [position[id(array)] for array in shuffled.inputs]
+    assert sorted(partners) == list(range(len(encoded)))
+    assert all(partner != row for row, partner in enumerate(partners))
+    assert shuffled.outputs is encoded.outputs
+    np.testing.assert_array_equal(shuffled.input_costs, [SPEECH.input.cost(array) for array in shuffled.inputs])
+    assert [id(array) for array in shuffled_inputs(encoded, seed=3).inputs] == [id(array) for array in shuffled.inputs]
+
+
+def test_one_example_cannot_be_shuffled() -> None:
+    with pytest.raises(InputError, match="at least two"):
+        shuffled_inputs(encode_examples(SPEECH, "dev", limit=1), seed=0)

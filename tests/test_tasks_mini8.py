@@ -1,0 +1,98 @@
+import json
+from pathlib import Path
+
+import pyarrow as arrow
+import pyarrow.parquet as parquet
+import pytest
+from toy import COLOURS, SIZES, toy_tasks
+
+from multimodel.tasks.encoded import encode_examples
+from multimodel.tasks.errors import InputError
+from multimodel.tasks.mini8 import NAMES, SOURCES, Settings, load_mini8
+from multimodel.tasks.task import nets
+
+SETTINGS = Settings(vocabulary=400, class_side=16, caption_side=16)
+FILES = sorted({source.file for source in SOURCES.values()})
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """The toy tasks in the files of mini8."""
+    _, tasks = toy_tasks()
+    for task in tasks:
+        source = SOURCES[task.name]
+        rows = [
+            {"id": example.id, source.given: example.input, source.wanted: wanted(task.name, example.output)}
+            | {"source": "toy", "split": split}
+            for split, examples in task.examples.items()
+            for example in examples
+        ]
+        parquet.write_table(arrow.Table.from_pylist(rows), tmp_path / f"{source.file}.parquet")
+    (tmp_path / "mini8.json").write_text(json.dumps({"classes": list(COLOURS)}))
+    return tmp_path
+
+
+def wanted(task: str, output: str) -> str | int:
+    return list(COLOURS).index(output) if task == "imageclass" else output
+
+
+def test_all_eight_tasks_are_read(folder: Path) -> None:
+    vocabulary, tasks = load_mini8(folder, settings=SETTINGS)
+    assert [task.name for task in tasks] == list(NAMES)
+    assert set(nets(tasks)) == {"speech", "text", "image", "fashion"}
+    for task, toy in zip(tasks, toy_tasks()[1], strict=True):
+        assert (task.command, task.measure) == (toy.command, toy.measure)
+        assert {split: sorted(examples) for split, examples in task.examples.items()} == {
+            split: sorted(examples) for split, examples in toy.examples.items()
+        }
+        assert len(encode_examples(task, "train")) == SIZES["train"]
+    assert vocabulary.size == 400
+
+
+def test_the_vocabulary_does_not_depend_on_the_tasks_asked_for(folder: Path) -> None:
+    everything, _ = load_mini8(folder, settings=SETTINGS)
+    one, tasks = load_mini8(folder, ["parse"], SETTINGS)
+    assert one.sha256 == everything.sha256
+    assert [task.name for task in tasks] == ["parse"]
+
+
+def test_the_vocabulary_knows_nothing_of_dev_and_test(folder: Path) -> None:
+    before, _ = load_mini8(folder, ["parse"], SETTINGS)
+    rows = parquet.read_table(folder / "caption.parquet").to_pylist()
+    changed = [row | {"text": "zebra zebra zebra" if row["split"] != "train" else row["text"]} for row in rows]
+    parquet.write_table(arrow.Table.from_pylist(changed), folder / "caption.parquet")
+    assert load_mini8(folder, ["parse"], SETTINGS)[0].sha256 == before.sha256
+
+
+def test_a_given_vocabulary_is_used(folder: Path) -> None:
+    vocabulary, _ = toy_tasks()
+    found, tasks = load_mini8(folder, ["en-de"], SETTINGS, vocabulary)
+    assert found is vocabulary
+    assert tasks[0].input.spec.size == vocabulary.size
+
+
+def test_reversed_translation_tasks_share_their_splits(folder: Path) -> None:
+    _, tasks = load_mini8(folder, ["en-fr", "fr-en"], SETTINGS)
+    for split in SIZES:
+        there, back = (task.examples[split] for task in tasks)
+        assert [(one.id, one.input, one.output) for one in there] == [(one.id, one.output, one.input) for one in back]
+
+
+def test_an_unknown_task_is_refused(folder: Path) -> None:
+    with pytest.raises(InputError, match="choose from speech, imageclass"):
+        load_mini8(folder, ["smell"])
+
+
+@pytest.mark.parametrize("file", [*(f"{file}.parquet" for file in FILES), "mini8.json"])
+def test_missing_and_damaged_files_say_how_to_make_them(folder: Path, file: str) -> None:
+    (folder / file).write_bytes(b"no data")
+    with pytest.raises(InputError, match=f"{file} is damaged .*multimodel data build mini8"):
+        load_mini8(folder, settings=SETTINGS)
+    (folder / file).unlink()
+    with pytest.raises(InputError, match=f"{file} does not exist.*multimodel data build mini8"):
+        load_mini8(folder, settings=SETTINGS)
+
+
+def test_a_missing_folder_says_how_to_make_it(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="multimodel data build mini8"):
+        load_mini8(tmp_path / "none")
