@@ -96,3 +96,13 @@ def test_missing_and_damaged_files_say_how_to_make_them(folder: Path, file: str)
 def test_a_missing_folder_says_how_to_make_it(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="multimodel data build mini8"):
         load_mini8(tmp_path / "none")
+
+
+def test_a_tree_that_cannot_be_read_is_named(folder: Path) -> None:
+    rows = parquet.read_table(folder / "parse.parquet").to_pylist()
+    rows[1] |= {"id": "bent-1", "tree": "(S (: :-() (NN fox))"}
+    parquet.write_table(arrow.Table.from_pylist(rows), folder / "parse.parquet")
+    with pytest.raises(InputError, match="example bent-1: This is not a bracketed tree"):
+        load_mini8(folder, settings=SETTINGS)
+    with pytest.raises(InputError, match="parse train, example bent-1: This is not a bracketed tree"):
+        encode_examples(load_mini8(folder, ["parse"], SETTINGS, toy_tasks()[0])[1][0], "train")

@@ -8,11 +8,14 @@ from typing import NamedTuple
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
-from multimodel.layers.attention import AttentionMemory
-from multimodel.layers.convolution import ConvMemory, float_mask
-from multimodel.layers.experts import ExpertUse
+from multimodel.layers.attention import AttentionBlock, AttentionMemory
+from multimodel.layers.convolution import ConvBlock, ConvMemory, float_mask
+from multimodel.layers.experts import DenseExpert, ExpertUse, MixtureOfExperts, NoExperts
+from multimodel.layers.modules import module_list
+from multimodel.layers.timing import NoTiming, Timing
 
 Use = tuple[ExpertUse, ...]
+Experts = MixtureOfExperts | DenseExpert | NoExperts
 
 
 class Source(NamedTuple):
@@ -38,12 +41,12 @@ class DecoderMemory(NamedTuple):
 class Encoder(nn.Module):
     """Timing, then ConvBlocks with one mixture of experts in their middle."""
 
-    def __init__(self, timing: nn.Module, blocks: Sequence[nn.Module], experts: nn.Module) -> None:
+    def __init__(self, timing: Timing | NoTiming, blocks: Sequence[ConvBlock], experts: Experts) -> None:
         super().__init__()
         self.timing = timing
-        self.lower = nn.ModuleList(blocks[: len(blocks) // 2])
+        self.lower = module_list(blocks[: len(blocks) // 2])
         self.experts = experts
-        self.upper = nn.ModuleList(blocks[len(blocks) // 2 :])
+        self.upper = module_list(blocks[len(blocks) // 2 :])
 
     def forward(self, x: Float[Tensor, "b s d"], mask: Bool[Tensor, "b s"]) -> tuple[Source, Use]:
         """Encode a sequence; padding changes nothing at real positions."""
@@ -60,10 +63,10 @@ class Encoder(nn.Module):
 class Mixer(nn.Module):
     """Mixes the shifted targets with the encoded input: an AttentionBlock, then causal ConvBlocks."""
 
-    def __init__(self, attention: nn.Module, blocks: Sequence[nn.Module]) -> None:
+    def __init__(self, attention: AttentionBlock, blocks: Sequence[ConvBlock]) -> None:
         super().__init__()
         self.attention = attention
-        self.blocks = nn.ModuleList(blocks)
+        self.blocks = module_list(blocks)
 
     def forward(self, shifted: Float[Tensor, "b t d"], source: Source) -> Float[Tensor, "b t d"]:
         """Mixed targets, position by position blind to the future."""
@@ -90,7 +93,7 @@ class Mixer(nn.Module):
 class DecoderLayer(nn.Module):
     """A causal ConvBlock, then attention to the encoded input."""
 
-    def __init__(self, block: nn.Module, attention: nn.Module) -> None:
+    def __init__(self, block: ConvBlock, attention: AttentionBlock) -> None:
         super().__init__()
         self.block = block
         self.attention = attention
@@ -103,10 +106,10 @@ class DecoderLayer(nn.Module):
 class Decoder(nn.Module):
     """DecoderLayers with one mixture of experts in their middle."""
 
-    def __init__(self, layers: Sequence[DecoderLayer], experts: nn.Module) -> None:
+    def __init__(self, layers: Sequence[DecoderLayer], experts: Experts) -> None:
         super().__init__()
         self.middle = len(layers) // 2
-        self.layers = nn.ModuleList(layers)
+        self.layers = module_list(layers)
         self.experts = experts
 
     def forward(

@@ -9,7 +9,7 @@ from typing import Literal
 from torch import nn
 
 from multimodel.batch import Net
-from multimodel.body import Decoder, DecoderLayer, Encoder, Mixer
+from multimodel.body import Decoder, DecoderLayer, Encoder, Experts, Mixer
 from multimodel.layers.attention import (
     AttentionBlock,
     AverageSource,
@@ -49,19 +49,19 @@ class Sizes:
     mixture: Literal["experts", "dense", "none"] = "experts"
 
 
-TIMINGS: Mapping[str, Callable[[], nn.Module]] = {"sinusoids": Timing, "none": NoTiming}
+TIMINGS: Mapping[str, Callable[[], Timing | NoTiming]] = {"sinusoids": Timing, "none": NoTiming}
 
-SELF_ATTENTIONS: Mapping[str, Callable[[Sizes], nn.Module]] = {
+SELF_ATTENTIONS: Mapping[str, Callable[[Sizes], SelfAttention | NoSelfAttention]] = {
     "causal": lambda sizes: SelfAttention(MultiHeadAttention(sizes.width, sizes.heads)),
     "none": lambda sizes: NoSelfAttention(),
 }
 
-CROSS_ATTENTIONS: Mapping[str, Callable[[Sizes], nn.Module]] = {
+CROSS_ATTENTIONS: Mapping[str, Callable[[Sizes], CrossAttention | AverageSource]] = {
     "attention": lambda sizes: CrossAttention(MultiHeadAttention(sizes.width, sizes.heads)),
     "average": lambda sizes: AverageSource(sizes.width),
 }
 
-MIXTURES: Mapping[str, Callable[[Sizes], nn.Module]] = {
+MIXTURES: Mapping[str, Callable[[Sizes], Experts]] = {
     "experts": lambda sizes: MixtureOfExperts(sizes.width, sizes.experts, sizes.experts_used, sizes.expert_width),
     "dense": lambda sizes: DenseExpert(sizes.width, sizes.experts_used * sizes.expert_width),
     "none": lambda sizes: NoExperts(),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from multimodel.batch import Batch, Route
 from multimodel.body import Decoder, DecoderMemory, Encoder, Mixer, MixerMemory, Source, Use
 from multimodel.layers.experts import ExpertUse
-from multimodel.modalities.modality import Representation
+from multimodel.modalities.modality import Bottom, Representation, Top
 
 
 class Output(NamedTuple):
@@ -56,6 +56,7 @@ class MultiModel(nn.Module):
         width: int,
     ) -> None:
         super().__init__()
+        self.width = width
         self.nets = nn.ModuleDict(nets)
         self.encoder = encoder
         self.mixer = mixer
@@ -66,7 +67,7 @@ class MultiModel(nn.Module):
     def forward(self, batch: Batch) -> Output:
         """Teacher-forced logits of all targets at once."""
         encoded = self.encode(batch)
-        top = self.nets[batch.route.top]
+        top = self.top(batch.route)
         if not top.autoregressive:
             return Output(self.classify(batch.route, encoded), encoded.use)
         shifted = self.shift(top.embed(batch.targets, batch.target_mask), batch.route.command)
@@ -75,16 +76,24 @@ class MultiModel(nn.Module):
         logits = top.top(Representation(decoded, batch.target_mask, batch.target_mask.unsqueeze(2)))
         return Output(logits, encoded.use + use)
 
+    def bottom(self, route: Route) -> Bottom:
+        """The net that reads the input."""
+        return cast("Bottom", self.nets[route.bottom])
+
+    def top(self, route: Route) -> Top:
+        """The net that writes the output."""
+        return cast("Top", self.nets[route.top])
+
     def encode(self, batch: Batch) -> Encoded:
         """Raw input → shared representation → encoder."""
-        representation = self.nets[batch.route.bottom].bottom(batch.inputs, batch.input_mask)
+        representation = self.bottom(batch.route).bottom(batch.inputs, batch.input_mask)
         source, use = self.encoder(representation.x, representation.mask)
         return Encoded(source, representation.plane, use)
 
     def classify(self, route: Route, encoded: Encoded) -> Float[Tensor, "b 1 v"]:
         """Logits of a net that reads the encoder's output."""
         source = encoded.source
-        return self.nets[route.top].top(Representation(source.encoded, source.mask, encoded.plane))
+        return self.top(route).top(Representation(source.encoded, source.mask, encoded.plane))
 
     def shift(self, embedded: Float[Tensor, "b t d"], command: str) -> Float[Tensor, "b t d"]:
         """Targets one position to the right, the command at position 0 (section 2.1)."""
@@ -100,13 +109,11 @@ class MultiModel(nn.Module):
         self, route: Route, previous: Int[Tensor, "b 1"] | None, memory: Memory, position: int
     ) -> Float[Tensor, "b v"]:
         """Logits of the symbol at `position`, given the one before it (None at position 0: the command)."""
-        top = self.nets[route.top]
+        top = self.top(route)
         batch = memory.source_mask.shape[0]
         real = torch.ones(batch, 1, dtype=torch.bool, device=memory.source_mask.device)
-        if previous is None:
-            shifted = self.commands[route.command].expand(batch, 1, -1)
-        else:
-            shifted = top.embed(previous, real)
+        command = self.commands[route.command].expand(batch, 1, -1)
+        shifted = command if previous is None else top.embed(previous, real)
         mixed = self.mixer.step(shifted, memory.mixer, position)
         decoded = self.decoder.step(mixed, real, memory.decoder, position)
         return top.top(Representation(decoded, real, real.unsqueeze(2)))[:, 0]

@@ -79,9 +79,7 @@ def answers(model: MultiModel, task: Task, raws: Sequence[Any], *, beams: int = 
 
 
 @torch.no_grad()
-def batch_answers(
-    model: MultiModel, task: Task, batch: Batch, raws: Sequence[Any], *, beams: int = 1
-) -> list[Answer]:
+def batch_answers(model: MultiModel, task: Task, batch: Batch, raws: Sequence[Any], *, beams: int = 1) -> list[Answer]:
     """Answers to a batch, whose raw inputs put the words back into trees."""
     if task.measure == "class":
         order, probabilities = classes(model, batch)

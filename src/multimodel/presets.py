@@ -35,9 +35,7 @@ PRESETS: dict[str, Preset] = {
         training=TrainingSettings(steps=20, warm_up=5, batch_cost=512, batch_examples=8, learning_rate=5e-3),
     ),
     "quickstart": Preset(
-        model=Sizes(
-            width=128, experts=16, expert_width=256, dropout=0.0, audio_channels=(16, 32, 64), audio_strided=3
-        ),
+        model=Sizes(width=128, experts=16, expert_width=256, dropout=0.0, audio_channels=(16, 32, 64), audio_strided=3),
         training=TrainingSettings(minutes=10),
     ),
     "base": Preset(

@@ -59,11 +59,11 @@ def active_parameters(model: MultiModel, used: int) -> int:
 
     Of the embedding it counts one row, of the output layer all.
     """
-    text = model.nets["text"]
     body = parameters(model.encoder) + parameters(model.mixer) + parameters(model.decoder)
     idle = sum(
         (module.hidden.numel() + module.output.numel()) * (1 - used / module.hidden.shape[0])
         for module in model.modules()
-        if type(module) is MixtureOfExperts
+        if isinstance(module, MixtureOfExperts)
     )
-    return round(body - idle + parameters(text) / 2 + parameters(text) / 2 / text.output.shape[0])
+    table = parameters(model.nets["text"]) // 2
+    return round(body - idle) + table + model.width

@@ -44,7 +44,9 @@ def rows(packages: Mapping[str, Sequence[Path]]) -> list[Row]:
         first_dev = len(images) - DEV_IMAGES if part == "train" else len(images)
         for number, (image, label) in enumerate(zip(images, labels, strict=True)):
             split = part if number < first_dev else "dev"
-            found.append({"id": f"{source}-{part}-{number:05d}", "image": png(image), "label": int(label), "split": split})
+            found.append(
+                {"id": f"{source}-{part}-{number:05d}", "image": png(image), "label": int(label), "split": split}
+            )
     return found
 
 

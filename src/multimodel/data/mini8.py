@@ -91,7 +91,9 @@ def _is_built(destination: Path, part: str, members: Sequence[Source]) -> bool:
 
 def _show_licences(console: Console, members: Sequence[Source]) -> None:
     for source in members:
-        console.print(f"[bold]{source.name}[/bold] ({source.megabytes} MB): {source.about}\n  licence: {source.licence}")
+        console.print(
+            f"[bold]{source.name}[/bold] ({source.megabytes} MB): {source.about}\n  licence: {source.licence}"
+        )
 
 
 def _build_part(destination: Path, part: str, members: Sequence[Source], fetched: Mapping[str, Package]) -> str:

@@ -197,7 +197,9 @@ def _download(apt: Apt, location: Location, path: Path, bar: Progress, task: Tas
     with tempfile.TemporaryDirectory(dir=path.parent) as folder:
         target = Path(folder) / location.file
         command = apt.command("apt-get", "download", location.name)
-        with subprocess.Popen(command, cwd=folder, env=_plain(), stderr=subprocess.PIPE, stdout=subprocess.DEVNULL) as p:
+        with subprocess.Popen(
+            command, cwd=folder, env=_plain(), stderr=subprocess.PIPE, stdout=subprocess.DEVNULL
+        ) as p:
             while p.poll() is None:
                 time.sleep(0.1)
                 bar.update(task, completed=done + (target.stat().st_size if target.exists() else 0))

@@ -20,7 +20,7 @@ ABBREVIATION = re.compile(
 MARKUP = re.compile(r"[{}$<>\\|_=~^`@#*]|%[sd(]|\bhttps?:|\bwww\.|/\w+/")
 TAG = re.compile(r"<[^<>]*>")
 ENTITY = re.compile(r"&[a-zA-Z][\w.-]*;")
-FUNCTION_WORDS = frozenset("the of and is are that with this which it you to".split())
+FUNCTION_WORDS = frozenset(["the", "of", "and", "is", "are", "that", "with", "this", "which", "it", "you", "to"])
 
 
 def plain(markup: str) -> str:

@@ -16,21 +16,23 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from spacy.tokens import Doc, Token
 
-VERBS = frozenset("VB VBD VBG VBN VBP VBZ MD".split())
-FINITE = frozenset("VBD VBP VBZ MD".split())
-SUBJECTS = frozenset("nsubj nsubjpass csubj csubjpass expl".split())
-AUXILIARIES = frozenset("aux auxpass".split())
-JOINTS = frozenset("cc preconj punct".split())
-BARE = AUXILIARIES | JOINTS | frozenset("neg det predet mark case poss".split())
-EMBEDDED = frozenset("relcl ccomp advcl csubj csubjpass pcomp xcomp acl attr dobj pobj ROOT".split())
+VERBS = frozenset(["VB", "VBD", "VBG", "VBN", "VBP", "VBZ", "MD"])
+FINITE = frozenset(["VBD", "VBP", "VBZ", "MD"])
+SUBJECTS = frozenset(["nsubj", "nsubjpass", "csubj", "csubjpass", "expl"])
+AUXILIARIES = frozenset(["aux", "auxpass"])
+JOINTS = frozenset(["cc", "preconj", "punct"])
+BARE = AUXILIARIES | JOINTS | frozenset(["neg", "det", "predet", "mark", "case", "poss"])
+EMBEDDED = frozenset(
+    ["relcl", "ccomp", "advcl", "csubj", "csubjpass", "pcomp", "xcomp", "acl", "attr", "dobj", "pobj", "ROOT"]
+)
 VERB_PHRASE, JOINED_VERBS, FIRST_AUXILIARY, JOINED_AUXILIARIES, CLAUSE, JOINED_CLAUSES, SUBORDINATE, JOINED_SUBORDINATES = (
     0, 1, 2, 20, 30, 31, 40, 41,
 )  # fmt: skip
 PHRASE, FOLLOWED, JOINED = 0, 1, 2
 TAGS = {"HYPH": ":", "NFP": ":", "XX": "FW", "GW": "FW", "ADD": "NN", "AFX": "JJ", "_SP": "NN", "": "NN"}
 ESCAPED = {"(": "-LRB-", ")": "-RRB-", "[": "-LSB-", "]": "-RSB-", "{": "-LCB-", "}": "-RCB-"}
-PUNCTUATION = frozenset(". , : `` ''".split())
-SENTENCES = frozenset("S SQ SBARQ SINV".split())
+PUNCTUATION = frozenset([".", ",", ":", "``", "''"])
+SENTENCES = frozenset(["S", "SQ", "SBARQ", "SINV"])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -287,7 +289,9 @@ def _clause(token: Token) -> Tree:
     layers = _layers(verb)
     tree = leaf(token)
     for level in sorted({VERB_PHRASE, CLAUSE, *layers}):
-        parts = _in_order([tree, *(part for child in layers.get(level, ()) for part in _clause_part(child, verb, level))])
+        parts = _in_order(
+            [tree, *(part for child in layers.get(level, ()) for part in _clause_part(child, verb, level))]
+        )
         if level == CLAUSE and verb.is_bare and len(parts) == 1:
             continue
         if level == CLAUSE and verb.inverted and verb.subject is not None and verb.subject.i > token.i:

@@ -32,7 +32,25 @@ WORDS = range(2, 17)
 LONGEST_SECONDS = 6.0
 LETTERS_PER_SECOND = (3.0, 25.0)
 TAKES_PER_TEXT = 2
-CRUDE = frozenset("arse ass bastard bastards bitch bloody crap damn damned goddamn hell piss shit slut whore".split())
+CRUDE = frozenset(
+    [
+        "arse",
+        "ass",
+        "bastard",
+        "bastards",
+        "bitch",
+        "bloody",
+        "crap",
+        "damn",
+        "damned",
+        "goddamn",
+        "hell",
+        "piss",
+        "shit",
+        "slut",
+        "whore",
+    ]
+)
 STAGE_MARKS = re.compile(r"\([^)]*\)|\[[^]]*\]")
 PRINTABLE = re.compile(r"[a-z' .,;:!?\"-]*")
 

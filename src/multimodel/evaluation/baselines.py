@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
 from multimodel.metrics import MEASURES
 from multimodel.metrics.classes import by_frequency
 from multimodel.metrics.ngrams import bigram_score, unigram_score
@@ -44,5 +42,5 @@ def answer_baseline(task: Task, examples: list[Example]) -> dict[str, float]:
     return MEASURES[task.measure](guesses, [example.output for example in examples])
 
 
-def _symbols(encoded: Encoded) -> list[np.ndarray]:
-    return list(encoded.outputs)
+def _symbols(encoded: Encoded) -> list[list[int]]:
+    return [output.tolist() for output in encoded.outputs]

@@ -110,9 +110,7 @@ def evaluate(
     return [evaluate_task(model, task, settings, cache) for task in shown]
 
 
-def evaluate_task(
-    model: MultiModel, task: Task, settings: EvaluationSettings, cache: Path | None
-) -> TaskEvaluation:
+def evaluate_task(model: MultiModel, task: Task, settings: EvaluationSettings, cache: Path | None) -> TaskEvaluation:
     """Score, decode and compare one task."""
     started = time.perf_counter()
     encoded = encode_examples(task, settings.split, cache=cache, limit=settings.examples)
@@ -155,9 +153,7 @@ def teacher_forced(true: Scored, shuffled: Scored) -> TeacherForced:
     )
 
 
-def decode(
-    model: MultiModel, task: Task, encoded: Encoded, examples: Sequence[Example], beams: int
-) -> list[Answer]:
+def decode(model: MultiModel, task: Task, encoded: Encoded, examples: Sequence[Example], beams: int) -> list[Answer]:
     """The model's answers to the encoded inputs; trees get the words of the true examples."""
     device = next(model.parameters()).device
     found: dict[int, Answer] = {}

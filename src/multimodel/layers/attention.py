@@ -12,6 +12,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from multimodel.layers.convolution import NORM_EPSILON, ConvMemory, ConvStep
+from multimodel.layers.timing import NoTiming, Timing
 
 Heads = Float[Tensor, "b h t c"]
 
@@ -46,7 +47,7 @@ class MultiHeadAttention(nn.Module):
 
     def split(self, x: Float[Tensor, "b t d"]) -> Heads:
         """Channels to heads."""
-        return x.unflatten(-1, (self.heads, -1)).transpose(1, 2)
+        return x.view(*x.shape[:2], self.heads, -1).transpose(1, 2)
 
     def read(self, source: Float[Tensor, "b s d"], mask: Bool[Tensor, "b s"] | None) -> KeysValues:
         """Keys and values of a source; two pointwise convolutions."""
@@ -143,7 +144,14 @@ class AverageSource(nn.Module):
 class AttentionBlock(nn.Module):
     """Convolve the timed target, let it attend to itself, then to the source: `LN(target + self + cross)`."""
 
-    def __init__(self, width: int, *, timing: nn.Module, self_attention: nn.Module, cross_attention: nn.Module) -> None:
+    def __init__(
+        self,
+        width: int,
+        *,
+        timing: Timing | NoTiming,
+        self_attention: SelfAttention | NoSelfAttention,
+        cross_attention: CrossAttention | AverageSource,
+    ) -> None:
         super().__init__()
         self.timing = timing
         self.step1 = ConvStep(width, width, 5, causal=True)
@@ -161,9 +169,7 @@ class AttentionBlock(nn.Module):
         answers = self.cross_attention(queries, self.cross_attention.read(source, source_mask))
         return self.norm(target + queries + answers)
 
-    def start(
-        self, source: Float[Tensor, "b s d"], source_mask: Bool[Tensor, "b s"], limit: int
-    ) -> AttentionMemory:
+    def start(self, source: Float[Tensor, "b s d"], source_mask: Bool[Tensor, "b s"], limit: int) -> AttentionMemory:
         """Read the source once; make room for `limit` target positions."""
         batch = source.shape[0]
         return AttentionMemory(
@@ -179,4 +185,3 @@ class AttentionBlock(nn.Module):
         hidden = self.step2.step(hidden, memory.step2, position)
         queries = self.self_attention.step(hidden, memory.target, position)
         return self.norm(target + queries + self.cross_attention(queries, memory.source))
-

@@ -77,9 +77,7 @@ class ConvStep(nn.Module):
         self.conv = SepConv(width, features, kernel, dilation=dilation, causal=causal)
         self.norm = nn.LayerNorm(features, eps=NORM_EPSILON)
 
-    def forward(
-        self, x: Float[Tensor, "b t d"], mask: Float[Tensor, "b t 1"] | None = None
-    ) -> Float[Tensor, "b t f"]:
+    def forward(self, x: Float[Tensor, "b t d"], mask: Float[Tensor, "b t 1"] | None = None) -> Float[Tensor, "b t f"]:
         """`mask` (1 real, 0 padding) keeps a centred filter from reading padding; a causal one needs none."""
         x = F.relu(x)
         return self.norm(self.conv(x if mask is None else x * mask))
@@ -104,9 +102,7 @@ class ConvBlock(nn.Module):
         self.step4 = ConvStep(width, width, 15, dilation=8, causal=causal)
         self.dropout = nn.Dropout(dropout)
 
-    def forward(
-        self, x: Float[Tensor, "b t d"], mask: Float[Tensor, "b t 1"] | None = None
-    ) -> Float[Tensor, "b t d"]:
+    def forward(self, x: Float[Tensor, "b t d"], mask: Float[Tensor, "b t 1"] | None = None) -> Float[Tensor, "b t d"]:
         """The paper's hidden1 … hidden4."""
         hidden1 = self.step1(x, mask)
         hidden2 = x + self.step2(hidden1, mask)
@@ -118,9 +114,7 @@ class ConvBlock(nn.Module):
         """One ring per ConvStep."""
         return tuple(step.start(batch) for step in (self.step1, self.step2, self.step3, self.step4))
 
-    def step(
-        self, x: Float[Tensor, "b 1 d"], memory: tuple[ConvMemory, ...], position: int
-    ) -> Float[Tensor, "b 1 d"]:
+    def step(self, x: Float[Tensor, "b 1 d"], memory: tuple[ConvMemory, ...], position: int) -> Float[Tensor, "b 1 d"]:
         """One position of a causal block."""
         hidden1 = self.step1.step(x, memory[0], position)
         hidden2 = x + self.step2.step(hidden1, memory[1], position)

@@ -123,7 +123,7 @@ class MixtureOfExperts(nn.Module):
         answers = [
             F.relu(chunk @ hidden) @ output
             for chunk, hidden, output in zip(
-                sorted_rows.split(counts), self.hidden.unbind(0), self.output.unbind(0), strict=True
+                torch.split(sorted_rows, counts), self.hidden.unbind(0), self.output.unbind(0), strict=True
             )
             if len(chunk)
         ]

@@ -14,7 +14,7 @@ from multimodel.modalities.modality import Bottom, Representation
 
 
 class AudioStack(nn.Module):
-    """ConvRes after ConvRes, then a ConvStep to the body's width; only time is strided, by the first `strided` blocks."""
+    """ConvRes after ConvRes, then a ConvStep to the body's width; the first `strided` blocks stride time alone."""
 
     def __init__(self, inputs: int, channels: Sequence[int], strided: int, height: int, width: int) -> None:
         super().__init__()

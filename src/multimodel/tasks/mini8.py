@@ -23,9 +23,8 @@ from multimodel.tasks.features import Feature
 from multimodel.tasks.image import Image
 from multimodel.tasks.task import TRAIN, Example, Task
 from multimodel.tasks.text import Text
-from multimodel.tasks.tree import Tree
+from multimodel.tasks.tree import Tree, tree_symbols
 from multimodel.tasks.vocabulary import Vocabulary, train_vocabulary
-from multimodel.trees import read_tree, symbols
 
 BUILD = "make the data with `multimodel data build mini8`"
 TEXTS = {"speech": ("text",), "caption": ("text",), "parse": ("text",), "en-de": ("en", "de"), "en-fr": ("en", "fr")}
@@ -92,9 +91,20 @@ def load_mini8(
 
 def _train(folder: Path, size: int) -> Vocabulary:
     """Text and symbols of trees of all training examples."""
-    trees = map(read_tree, _column(folder, "parse", "tree"))
-    tree_symbols = {symbol for tree in trees for symbol in symbols(tree)}
-    return train_vocabulary(_training_texts(folder), tree_symbols, size)
+    return train_vocabulary(_training_texts(folder), _tree_symbols(folder), size)
+
+
+def _tree_symbols(folder: Path) -> set[str]:
+    """All that stand in training trees; raises `InputError` naming a tree that cannot be read."""
+    found: set[str] = set()
+    for row in _read(folder, "parse", ["id", "tree", "split"]).to_pylist():
+        if row["split"] != TRAIN:
+            continue
+        try:
+            found.update(tree_symbols(row["tree"]))
+        except InputError as error:
+            raise InputError(f"{folder / 'parse.parquet'}, example {row['id']}: {error}") from error
+    return found
 
 
 def _training_texts(folder: Path) -> Iterator[str]:

@@ -20,6 +20,14 @@ from multimodel.tasks.text import collate_symbols, ended, until_end
 from multimodel.tasks.vocabulary import Vocabulary
 
 
+def tree_symbols(raw: str) -> list[str]:
+    """The symbols of a bracketed tree; raises `InputError` if it is none."""
+    try:
+        return trees.symbols(trees.read_tree(raw))
+    except trees.TreeError as error:
+        raise InputError(f"This is not a bracketed tree: {error}.") from error
+
+
 @dataclass(frozen=True, kw_only=True)
 class Tree:
     """A tree of at most `max_length` symbols, the end symbol included. Raw: one bracketed line, words included."""
@@ -36,8 +44,8 @@ class Tree:
         return Net(kind="text", size=self.tokenizer.size)
 
     def encode(self, raw: str) -> np.ndarray:
-        """Ids (t,) int32 of the tree's symbols, the last one the end symbol."""
-        return ended([self.tokenizer.tree_id(symbol) for symbol in trees.symbols(trees.read_tree(raw))])
+        """Ids (t,) int32 of the tree's symbols, the last one the end symbol; raises `InputError` if it is no tree."""
+        return ended([self.tokenizer.tree_id(symbol) for symbol in tree_symbols(raw)])
 
     def encode_many(self, raws: Sequence[str]) -> Iterator[np.ndarray]:
         """`encode` for each."""
@@ -62,10 +70,7 @@ class Tree:
 
     def read(self, value: str) -> str:
         """A bracketed tree as text; raises `InputError` if it is none."""
-        try:
-            trees.read_tree(value)
-        except ValueError as error:
-            raise InputError(f"This is not a bracketed tree: {error}") from error
+        tree_symbols(value)
         return value
 
     def to_json(self) -> dict[str, Any]:

@@ -25,6 +25,7 @@ from multimodel.tasks.vocabulary import Vocabulary
 from multimodel.training.settings import TrainingSettings
 
 FORMAT = 1
+MOMENTS = ("step", "exp_avg", "exp_avg_sq")
 MODEL, OPTIMISER, CONFIG, STATE, TOKENIZER = (
     "model.safetensors",
     "optimiser.safetensors",
@@ -158,7 +159,7 @@ def load_optimiser(checkpoint: Path, model: nn.Module, optimiser: torch.optim.Op
     """Give the optimiser back its moments."""
     tensors = _read_tensors(checkpoint / OPTIMISER)
     for name, parameter in model.named_parameters():
-        moments = {key: tensors[f"{key}:{name}"] for key in ("step", "exp_avg", "exp_avg_sq") if f"{key}:{name}" in tensors}
+        moments = {key: tensors[f"{key}:{name}"] for key in MOMENTS if f"{key}:{name}" in tensors}
         if moments:
             optimiser.state[parameter] = {
                 key: value if key == "step" else value.to(parameter.device) for key, value in moments.items()

@@ -107,9 +107,7 @@ def make_streams(config: RunConfig) -> dict[str, Stream]:
     }
 
 
-def make_trainer(
-    config: RunConfig, streams: dict[str, Stream], resumed: Path | None, device: torch.device
-) -> Trainer:
+def make_trainer(config: RunConfig, streams: dict[str, Stream], resumed: Path | None, device: torch.device) -> Trainer:
     """A trainer at step 0, or where the newest checkpoint of a run left off."""
     settings = config.training
     names = tuple(streams)
@@ -139,9 +137,5 @@ def resume_run(run: Path, training: TrainingSettings | None = None) -> RunConfig
     config = checkpoint.load_config(checkpoint.latest(run))
     names = [task.name for task in config.tasks]
     _, tasks = load_mini8(Path(config.data_folder), names, config.data, config.vocabulary)
-    rated = tuple(
-        dataclasses.replace(task, rate=known.rate) for task, known in zip(tasks, config.tasks, strict=True)
-    )
+    rated = tuple(dataclasses.replace(task, rate=known.rate) for task, known in zip(tasks, config.tasks, strict=True))
     return dataclasses.replace(config, tasks=rated, training=training or config.training)
-
-

@@ -109,9 +109,7 @@ class Trainer:
         """The task's next batches, `accumulate` of them."""
         position = self.state.positions[task]
         self.state.positions[task] = position + self.settings.accumulate
-        return [
-            self.streams[task].batch(position + index).to(self.device) for index in range(self.settings.accumulate)
-        ]
+        return [self.streams[task].batch(position + index).to(self.device) for index in range(self.settings.accumulate)]
 
     def accumulate(self, batches: list[Batch]) -> tuple[float, Output]:
         """Add up the gradients of the mean loss over all real targets; the loss, and the last batch's output."""
@@ -150,4 +148,5 @@ def padding(batches: list[Batch]) -> float:
 
 def busiest(output: Output) -> float:
     """The largest share of the gates that one expert got in any layer; 1/experts is perfect balance."""
-    return max((float((use.importance.max() / use.importance.sum().clamp(min=1e-9)).detach()) for use in output.use), default=0.0)
+    gates = [use.importance.detach() for use in output.use]
+    return max((float(layer.max() / layer.sum().clamp(min=1e-9)) for layer in gates), default=0.0)
