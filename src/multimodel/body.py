@@ -1,9 +1,9 @@
-"""The body that all tasks share: encoder → I/O mixer → autoregressive decoder (paper, sections 2.5 and figure 2)."""
+"""The body that all tasks share: encoder → I/O mixer → autoregressive decoder (paper, section 2.4 and figure 2)."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
@@ -11,7 +11,6 @@ from torch import Tensor, nn
 from multimodel.layers.attention import AttentionBlock, AttentionMemory
 from multimodel.layers.convolution import ConvBlock, ConvMemory, float_mask
 from multimodel.layers.experts import DenseExpert, ExpertUse, MixtureOfExperts, NoExperts
-from multimodel.layers.modules import module_list
 from multimodel.layers.timing import NoTiming, Timing
 
 Use = tuple[ExpertUse, ...]
@@ -44,9 +43,9 @@ class Encoder(nn.Module):
     def __init__(self, timing: Timing | NoTiming, blocks: Sequence[ConvBlock], experts: Experts) -> None:
         super().__init__()
         self.timing = timing
-        self.lower = module_list(blocks[: len(blocks) // 2])
+        self.lower = cast("list[ConvBlock]", nn.ModuleList(blocks[: len(blocks) // 2]))
         self.experts = experts
-        self.upper = module_list(blocks[len(blocks) // 2 :])
+        self.upper = cast("list[ConvBlock]", nn.ModuleList(blocks[len(blocks) // 2 :]))
 
     def forward(self, x: Float[Tensor, "b s d"], mask: Bool[Tensor, "b s"]) -> tuple[Source, Use]:
         """Encode a sequence; padding changes nothing at real positions."""
@@ -66,7 +65,7 @@ class Mixer(nn.Module):
     def __init__(self, attention: AttentionBlock, blocks: Sequence[ConvBlock]) -> None:
         super().__init__()
         self.attention = attention
-        self.blocks = module_list(blocks)
+        self.blocks = cast("list[ConvBlock]", nn.ModuleList(blocks))
 
     def forward(self, shifted: Float[Tensor, "b t d"], source: Source) -> Float[Tensor, "b t d"]:
         """Mixed targets, position by position blind to the future."""
@@ -109,7 +108,7 @@ class Decoder(nn.Module):
     def __init__(self, layers: Sequence[DecoderLayer], experts: Experts) -> None:
         super().__init__()
         self.middle = len(layers) // 2
-        self.layers = module_list(layers)
+        self.layers = cast("list[DecoderLayer]", nn.ModuleList(layers))
         self.experts = experts
 
     def forward(

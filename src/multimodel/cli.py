@@ -6,6 +6,8 @@ import importlib
 import sys
 from collections.abc import Sequence
 
+from multimodel.errors import InputError
+
 COMMANDS = {
     "data": "build the data of the eight tasks: multimodel data build mini8",
     "train": "train a preset on a mixture of tasks: multimodel train PRESET --out RUN",
@@ -40,21 +42,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     command = importlib.import_module(f"multimodel.commands.{words[0]}")
     try:
         command.main(words[1:])
-    except ValueError as error:
-        if not is_for_the_user(error):
-            raise
+    except InputError as error:
         print(error, file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         return 130
     return 0
-
-
-def is_for_the_user(error: ValueError) -> bool:
-    """Whether an error's text is a sentence about what the user gave."""
-    from multimodel.tasks.errors import InputError  # only needed once something went wrong
-
-    return isinstance(error, InputError)
 
 
 if __name__ == "__main__":

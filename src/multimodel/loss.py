@@ -1,4 +1,4 @@
-"""The training loss: label-smoothed cross-entropy per symbol, in nats (paper, section 3; authors' code)."""
+"""The training loss: label-smoothed cross-entropy per symbol, in nats (authors' code)."""
 
 from __future__ import annotations
 

@@ -96,7 +96,7 @@ class MultiModel(nn.Module):
         return self.top(route).top(Representation(source.encoded, source.mask, encoded.plane))
 
     def shift(self, embedded: Float[Tensor, "b t d"], command: str) -> Float[Tensor, "b t d"]:
-        """Targets one position to the right, the command at position 0 (section 2.1)."""
+        """Targets one position to the right, the command at position 0 (section 2.4)."""
         first = self.commands[command].expand(embedded.shape[0], 1, -1)
         return torch.cat((first.to(embedded.dtype), embedded[:, :-1]), dim=1)
 

@@ -42,6 +42,8 @@ class TrainedModel:
     def answer(self, task: str, value: str, *, beams: int = 1) -> Answer:
         """As `predict`, with the ranking of classes."""
         known = self.task(task)
+        if beams < 1:
+            raise InputError(f"A search needs at least 1 beam, not {beams}.")
         return answers(self.model, known, [known.input.read(value)], beams=beams)[0]
 
     def task(self, name: str) -> Task:

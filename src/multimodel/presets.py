@@ -36,7 +36,8 @@ PRESETS: dict[str, Preset] = {
     ),
     "quickstart": Preset(
         model=Sizes(width=128, experts=16, expert_width=256, dropout=0.0, audio_channels=(16, 32, 64), audio_strided=3),
-        training=TrainingSettings(minutes=10),
+        data=DataSettings(frequency_bins=12),
+        training=TrainingSettings(minutes=10, batch_examples=128),
     ),
     "base": Preset(
         model=Sizes(width=512, experts=60, expert_width=1024, audio_channels=(16, 32, 64), audio_strided=3),

@@ -1,4 +1,4 @@
-"""Constituency trees in Penn Treebank brackets, and the same trees as symbols without words (paper, section 3).
+"""Constituency trees in Penn Treebank brackets, and the same trees as symbols without words (paper, section 4).
 
 The parsing task reads words and writes symbols: `(NP DT NN )NP`, a preterminal being its bare tag. `from_symbols` puts
 the words back and makes a tree of whatever a decoder wrote. Nothing here recurses, so a decoder that opens a thousand
@@ -12,6 +12,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
+from multimodel.errors import InputError
+
 ROOT = "S"
 UNKNOWN_TAG = "XX"
 TRACE = "-NONE-"
@@ -21,7 +23,7 @@ _TOKEN = re.compile(r"[()]|[^\s()]+")
 _NOT_IN_LABELS = re.compile(r"[\s()]")
 
 
-class TreeError(ValueError):
+class TreeError(InputError):
     """A text that is no bracketed tree; the message names the position in characters, counted from 0."""
 
 

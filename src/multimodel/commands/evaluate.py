@@ -14,12 +14,14 @@ from rich.console import Console
 from tyro.conf import Positional, arg
 
 from multimodel.commands.train import split_names
+from multimodel.errors import InputError
 from multimodel.evaluation.evaluate import EvaluationSettings, TaskEvaluation, evaluate, write_evaluation
-from multimodel.evaluation.table import evaluation_table
+from multimodel.evaluation.table import evaluation_table, samples_table
 from multimodel.folders import features_folder
 from multimodel.tasks.mini8 import load_mini8
 from multimodel.tasks.task import Task
 from multimodel.training import checkpoint
+from multimodel.training.train import default_device
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,7 +34,7 @@ class Evaluate:
     """Tasks to evaluate, by name; all of the run's where none is named."""
     data_folder: Path | None = None
     """Folder of the built mini8, where it is not where the run had it."""
-    settings: Annotated[EvaluationSettings, arg(prefix_name=False)] = field(default_factory=EvaluationSettings)
+    settings: Annotated[EvaluationSettings, arg(name="")] = field(default_factory=EvaluationSettings)
 
 
 def main(arguments: Sequence[str]) -> None:
@@ -40,6 +42,7 @@ def main(arguments: Sequence[str]) -> None:
     command = tyro.cli(Evaluate, args=arguments, prog="multimodel evaluate")
     evaluations = evaluate_run(command.run, split_names(command.tasks), command.settings, command.data_folder)
     Console().print(evaluation_table(evaluations))
+    Console().print(samples_table(evaluations))
     print(f"Written: {command.run / 'evaluation.json'}")
 
 
@@ -52,14 +55,18 @@ def evaluate_run(
     model = config.build()
     checkpoint.load_weights(newest, model)
     tasks = run_tasks(config, names, data_folder)
-    found = evaluate(model, tasks, settings, cache=features_folder(), console=Console(stderr=True))
+    found = evaluate(model.to(default_device()), tasks, settings, cache=features_folder(), console=Console(stderr=True))
     write_evaluation(run / "evaluation.json", found, about(config, newest, settings))
     return found
 
 
 def run_tasks(config: checkpoint.RunConfig, names: Sequence[str], data_folder: Path | None) -> tuple[Task, ...]:
     """The run's tasks with their examples."""
-    chosen = list(names) or [task.name for task in config.tasks]
+    known = [task.name for task in config.tasks]
+    chosen = list(names) or known
+    for name in chosen:
+        if name not in known:
+            raise InputError(f"This run has no task {name!r}: choose from {', '.join(known)}.")
     _, tasks = load_mini8(data_folder or Path(config.data_folder), chosen, config.data, config.vocabulary)
     return tasks
 

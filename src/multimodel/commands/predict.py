@@ -9,6 +9,7 @@ from pathlib import Path
 import tyro
 from tyro.conf import Positional
 
+from multimodel.errors import InputError
 from multimodel.prediction import Answer, load
 
 
@@ -29,6 +30,8 @@ class Predict:
 def main(arguments: Sequence[str]) -> None:
     """Parse, load, answer."""
     command = tyro.cli(Predict, args=arguments, prog="multimodel predict")
+    if not command.inputs:
+        raise InputError("There is no input: give a text in quotes, or the path of an image or audio file.")
     model = load(command.run)
     for value in command.inputs:
         print(shown(model.answer(command.task, value, beams=command.beams)))

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import torch
+import tyro
 from rich.console import Console
 from rich.table import Table
 from torch import nn
@@ -18,8 +20,14 @@ from multimodel.presets import PRESETS, Preset
 COMMANDS = ("to-transcript", "to-class", "to-caption", "to-parse-tree", "to-german", "to-english", "to-french")
 
 
+@dataclass(frozen=True)
+class Presets:
+    """Print each preset's sizes and parameter counts."""
+
+
 def main(arguments: Sequence[str]) -> None:
-    """Print the table."""
+    """Parse and print the table."""
+    tyro.cli(Presets, args=arguments, prog="multimodel presets")
     table = Table(title="Presets, with the nets of the eight tasks")
     for column in ("preset", "width", "experts", "used", "parameters", "active per symbol"):
         table.add_column(column, justify="left" if column == "preset" else "right")

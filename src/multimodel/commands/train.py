@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated
 
@@ -11,12 +11,13 @@ import tyro
 from tyro.conf import Positional, arg
 
 from multimodel.build import Sizes
+from multimodel.errors import InputError
 from multimodel.folders import mini8_folder
 from multimodel.presets import PRESETS, Preset
-from multimodel.tasks.errors import InputError
 from multimodel.tasks.mini8 import NAMES
 from multimodel.tasks.mini8 import Settings as DataSettings
 from multimodel.training import checkpoint
+from multimodel.training.checkpoint import RunConfig
 from multimodel.training.settings import TrainingSettings
 from multimodel.training.train import resume_run, start_run, train
 
@@ -35,37 +36,55 @@ class Train:
     """Folder of the built mini8."""
     resume: bool = False
     """Go on with the run in --out, with its own settings where no option overrules them."""
-    training: Annotated[TrainingSettings, arg(prefix_name=False)]
+    training: Annotated[TrainingSettings, arg(name="")]
     model: Sizes
     data: DataSettings
 
 
 def main(arguments: Sequence[str]) -> None:
-    """Parse, with the preset's or the resumed run's values as defaults, and train."""
-    command = tyro.cli(Train, args=arguments, prog="multimodel train", default=defaults(arguments))
-    if command.resume:
-        config = resume_run(command.out, command.training)
-    else:
-        preset = Preset(model=command.model, data=command.data, training=command.training)
-        config = start_run(preset, command.preset, command.data_folder, split_names(command.tasks))
-    place = train(config, command.out, resume=command.resume)
+    """Parse twice, since the preset or the run that the words name has the default values; then train."""
+    guess = next((word for word in arguments if word in PRESETS), "quickstart")
+    outline = parse(arguments, defaults(PRESETS[guess]))
+    if outline.preset not in PRESETS:
+        raise InputError(f"There is no preset {outline.preset!r}: choose from {', '.join(PRESETS)}.")
+    config = resumed(arguments, outline.out) if outline.resume else started(arguments, outline.preset)
+    place = train(config, outline.out, resume=outline.resume)
     print(f"Trained: {place}")
 
 
-def defaults(arguments: Sequence[str]) -> Train:
+def parse(arguments: Sequence[str], default: Train) -> Train:
+    """The command, with these values where no option says otherwise."""
+    return tyro.cli(Train, args=arguments, prog="multimodel train", default=default)
+
+
+def defaults(known: Preset | RunConfig) -> Train:
     """What holds where no option says otherwise."""
-    name = next((word for word in arguments if not word.startswith("-")), "quickstart")
-    if name not in PRESETS:
-        raise InputError(f"There is no preset {name!r}: choose from {', '.join(PRESETS)}.")
-    out = Path(arguments[arguments.index("--out") + 1]) if "--out" in arguments[:-1] else None
-    known = checkpoint.load_config(checkpoint.latest(out)) if "--resume" in arguments and out else PRESETS[name]
-    return Train(
-        preset=tyro.MISSING,
-        out=tyro.MISSING,
-        training=known.training,
-        model=known.model,
-        data=known.data,
-    )
+    return Train(preset=tyro.MISSING, out=tyro.MISSING, training=known.training, model=known.model, data=known.data)
+
+
+def started(arguments: Sequence[str], preset: str) -> RunConfig:
+    """A run from a preset."""
+    command = parse(arguments, defaults(PRESETS[preset]))
+    chosen = Preset(model=command.model, data=command.data, training=command.training)
+    return start_run(chosen, preset, command.data_folder, split_names(command.tasks))
+
+
+def resumed(arguments: Sequence[str], run: Path) -> RunConfig:
+    """A run to go on with; what its weights depend on cannot change."""
+    known = checkpoint.load_config(checkpoint.latest(run))
+    tasks = tuple(task.name for task in known.tasks)
+    default = replace(defaults(known), tasks=tasks, data_folder=Path(known.data_folder))
+    command = parse(arguments, default)
+    fixed = {
+        "preset": (command.preset, known.preset),
+        "tasks": (tuple(split_names(command.tasks)), tasks),
+        "model": (command.model, known.model),
+        "data": (command.data, known.data),
+    }
+    for name, (given, own) in fixed.items():
+        if given != own:
+            raise InputError(f"The run in {run} has another {name}: it can only go on with {own}, not with {given}.")
+    return resume_run(run, command.training, command.data_folder)
 
 
 def split_names(words: Sequence[str]) -> list[str]:

@@ -5,35 +5,47 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 from rich.console import Console
 
 from multimodel.data import captions, fashion, parsing, parts, speech, translation
 from multimodel.data.packages import Package, fetch
 from multimodel.data.rows import Row
 from multimodel.data.sources import ALL, Source
+from multimodel.errors import InputError
 
 FORMAT = 1
 BUILDER = 1
 SOURCES: dict[str, Source] = {source.name: source for source in ALL}
 DEFAULT: tuple[str, ...] = tuple(source.name for source in ALL if source.default)
 INDEX = "mini8.json"
-TABLES = {
-    "speech": {"speech": speech.SCHEMA},
-    "imageclass": {"imageclass": fashion.SCHEMA},
-    "caption": {"caption": captions.SCHEMA},
-    "parse": {"parse": parsing.SCHEMA},
-    "translation": {"en-de": translation.schema("de"), "en-fr": translation.schema("fr")},
-}
 
 Files = Mapping[str, Sequence[Path]]
 
 
-class SourceError(ValueError):
+@dataclass(frozen=True, kw_only=True)
+class Part:
+    """Tables that are built together: their columns and how to make their rows from the files of each source."""
+
+    tables: Mapping[str, pa.Schema]
+    rows: Callable[[Files], Mapping[str, Sequence[Row]]]
+
+
+PARTS = {
+    "speech": Part(tables={"speech": speech.SCHEMA}, rows=lambda files: {"speech": speech.rows(files)}),
+    "imageclass": Part(tables={"imageclass": fashion.SCHEMA}, rows=lambda files: {"imageclass": fashion.rows(files)}),
+    "caption": Part(tables={"caption": captions.SCHEMA}, rows=lambda files: {"caption": captions.rows(files)}),
+    "parse": Part(tables={"parse": parsing.SCHEMA}, rows=lambda files: {"parse": parsing.rows(files)}),
+    "translation": Part(tables=translation.SCHEMAS, rows=translation.rows),
+}
+
+
+class SourceError(InputError):
     """A source was asked for that does not exist."""
 
 
@@ -63,7 +75,8 @@ def build(
     fetched = fetch(names, folder=packages, progress=progress) if names else {}
     for part, members in waiting.items():
         started = time.monotonic()
-        counts = _build_part(destination, part, members, fetched)
+        with console.status(f"{part}: being built"):
+            counts = _build_part(destination, part, members, fetched)
         console.print(f"{part}: {counts} in {time.monotonic() - started:.0f} s")
     _write_index(destination)
 
@@ -86,7 +99,7 @@ def _definition(members: Sequence[Source]) -> dict[str, Any]:
 
 
 def _is_built(destination: Path, part: str, members: Sequence[Source]) -> bool:
-    return all(parts.is_built(destination / f"{name}.parquet", _definition(members)) for name in TABLES[part])
+    return all(parts.is_built(destination / f"{name}.parquet", _definition(members)) for name in PARTS[part].tables)
 
 
 def _show_licences(console: Console, members: Sequence[Source]) -> None:
@@ -101,23 +114,10 @@ def _build_part(destination: Path, part: str, members: Sequence[Source], fetched
     files = {source.name: [fetched[name].path for name in source.packages] for source in members}
     record = {"definition": _definition(members), "sources": [_origin(source, fetched) for source in members]}
     sizes = []
-    for name, rows in _rows(part, files).items():
-        parts.write(destination / f"{name}.parquet", rows, TABLES[part][name], record)
+    for name, rows in PARTS[part].rows(files).items():
+        parts.write(destination / f"{name}.parquet", rows, PARTS[part].tables[name], record)
         sizes.append(f"{len(rows):,} rows of {name}")
     return ", ".join(sizes)
-
-
-def _rows(part: str, files: Files) -> dict[str, list[Row]]:
-    match part:
-        case "speech":
-            return {"speech": speech.rows(files)}
-        case "imageclass":
-            return {"imageclass": fashion.rows(files)}
-        case "caption":
-            return {"caption": captions.rows(files)}
-        case "parse":
-            return {"parse": parsing.rows(files)}
-    return {f"en-{language}": rows for language, rows in translation.rows(files).items()}
 
 
 def _origin(source: Source, fetched: Mapping[str, Package]) -> dict[str, Any]:
@@ -129,7 +129,7 @@ def _origin(source: Source, fetched: Mapping[str, Package]) -> dict[str, Any]:
 
 def _write_index(destination: Path) -> None:
     """Describe every whole part in the folder."""
-    names = [name for tables in TABLES.values() for name in tables]
+    names = [name for part in PARTS.values() for name in part.tables]
     records = {name: parts.record_of(destination / f"{name}.parquet") for name in names}
     found = {name: record for name, record in records.items() if record is not None}
     origins = {origin["name"]: origin for record in found.values() for origin in record["sources"]}

@@ -15,7 +15,10 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from urllib.parse import unquote
 
+from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TaskID, TextColumn, TransferSpeedColumn
+
+from multimodel.errors import InputError
 
 LISTS_LAST_SECONDS = 24 * 3600
 LOCATION = re.compile(r"^'[^']*' (?P<file>\S+) (?P<size>\d+) (?P<algorithm>SHA256|SHA512):(?P<digest>[0-9a-f]+)$", re.M)
@@ -24,13 +27,13 @@ Dir::State::Lists "{folder}/lists";
 Dir::Cache "{folder}/cache";
 APT::Sandbox::User "root";
 Acquire::Languages "none";
-Acquire::Retries "3";
+APT::Update::Error-Mode "any";
 #clear APT::Update::Post-Invoke;
 #clear APT::Update::Post-Invoke-Success;
 """
 
 
-class PackageError(RuntimeError):
+class PackageError(InputError):
     """A package cannot be found, fetched or read; the message says which and what to do."""
 
 
@@ -68,8 +71,10 @@ def fetch(patterns: Sequence[str], *, folder: Path | None = None, progress: bool
         return _from_folder(patterns, folder)
     if not shutil.which("apt-get"):
         raise PackageError(f"This machine has no apt-get to fetch packages with. {by_hand(patterns)}")
-    apt = Apt.prepare(cache_folder() / "apt", patterns)
-    names = {pattern: apt.resolve(pattern, patterns) for pattern in patterns}
+    with Console(quiet=not progress).status("reading apt's package lists"):
+        apt = Apt.prepare(cache_folder() / "apt")
+    offered = apt.names()
+    names = {pattern: apt.resolve(pattern, offered) for pattern in patterns}
     paths = _download_missing(apt, apt.locate(sorted(set(names.values()))), progress)
     return {pattern: package_at(paths[name]) for pattern, name in names.items()}
 
@@ -90,7 +95,7 @@ def by_hand(patterns: Sequence[str]) -> str:
 
 def package_at(path: Path) -> Package:
     """The package in a file that is named `name_version_architecture.deb`."""
-    name, version, *_ = path.name.removesuffix(".deb").split("_") + [""]
+    name, version = [*path.name.removesuffix(".deb").split("_"), ""][:2]
     return Package(name=name, version=unquote(version), sha256=digest_of(path, "sha256"), path=path)
 
 
@@ -125,21 +130,25 @@ class Apt:
     """apt with lists and cache of its own, so that no root is needed and the system's lists are left alone."""
 
     folder: Path
+    trouble: str = ""
 
     @classmethod
-    def prepare(cls, folder: Path, patterns: Sequence[str]) -> Apt:
-        """Write the settings and fetch the package lists, if they are older than a day."""
+    def prepare(cls, folder: Path) -> Apt:
+        """Write the settings and fetch the package lists, if they are older than a day.
+
+        When that fails the lists from before are used: `trouble` keeps apt's words in case a package is missing then.
+        """
         for place in ("lists/partial", "cache/archives/partial"):
             (folder / place).mkdir(parents=True, exist_ok=True)
         (folder / "apt.conf").write_text(APT_SETTINGS.format(folder=folder))
-        apt, stamp = cls(folder=folder), folder / "updated"
-        if not stamp.exists() or time.time() - stamp.stat().st_mtime > LISTS_LAST_SECONDS:
-            result = apt.run("apt-get", "update")
-            # A failing third-party source is no matter, and yesterday's lists are better than none.
-            if result.returncode and not apt.names():
-                raise PackageError(f"apt-get update failed: {result.stderr.strip()[-500:]}\n{by_hand(patterns)}")
-            stamp.touch()
-        return apt
+        stamp = folder / "updated"
+        if stamp.exists() and time.time() - stamp.stat().st_mtime < LISTS_LAST_SECONDS:
+            return cls(folder=folder)
+        result = cls(folder=folder).run("apt-get", "update")
+        if result.returncode:
+            return cls(folder=folder, trouble=f"apt-get update failed: {result.stderr.strip()[-500:]}\n")
+        stamp.touch()
+        return cls(folder=folder)
 
     def run(self, program: str, *arguments: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
         """Run an apt program to its end."""
@@ -153,11 +162,11 @@ class Apt:
         """All packages that the system's sources offer."""
         return self.run("apt-cache", "pkgnames").stdout.split()
 
-    def resolve(self, pattern: str, patterns: Sequence[str]) -> str:
-        """The package that matches, with the highest version in its name where several do."""
-        matches = [pattern] if "*" not in pattern else [n for n in self.names() if fnmatchcase(n, pattern)]
+    def resolve(self, pattern: str, offered: Sequence[str]) -> str:
+        """The offered package that matches, with the highest version in its name where several do."""
+        matches = [name for name in offered if fnmatchcase(name, pattern)]
         if not matches:
-            raise PackageError(f"apt knows no package {pattern}. {by_hand(patterns)}")
+            raise PackageError(f"{self.trouble}apt knows no package {pattern}. {by_hand([pattern])}")
         return max(matches, key=lambda name: [int(number) for number in re.findall(r"\d+", name)])
 
     def locate(self, names: Sequence[str]) -> list[Location]:
@@ -168,7 +177,8 @@ class Apt:
             for m in LOCATION.finditer(result.stdout)
         ]
         if missing := sorted(set(names) - {location.name for location in found}):
-            raise PackageError(f"apt cannot fetch {', '.join(missing)}: {result.stderr.strip()}\n{by_hand(missing)}")
+            message = f"{self.trouble}apt cannot fetch {', '.join(missing)}: {result.stderr.strip()[-500:]}"
+            raise PackageError(f"{message}\n{by_hand(missing)}")
         return found
 
 

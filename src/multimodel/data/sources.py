@@ -27,7 +27,7 @@ ALL = (
         part="speech",
         about="actors' speech and its exact text from the game Flight of the Amazon Queen",
         packages=("flight-of-the-amazon-queen",),
-        licence="freeware by John Passfield and Steven Stamatiadis, 1995: free to pass on with its notices, not for sale",
+        licence="freeware by John Passfield and Steven Stamatiadis: free to pass on with its notices, not for sale",
         megabytes=35,
     ),
     Source(

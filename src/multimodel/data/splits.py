@@ -1,4 +1,4 @@
-"""Which split a sentence belongs to: fixed by its letters alone, so that it is the same in every task and every build."""
+"""Which split a sentence belongs to: fixed by its letters alone, hence the same in every task and build."""
 
 from __future__ import annotations
 

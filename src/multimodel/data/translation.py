@@ -13,19 +13,19 @@ from multimodel.data.rows import Pair, Row
 from multimodel.data.sentences import LANGUAGES
 from multimodel.data.splits import identifier, key, split_of
 
-
-def schema(language: str) -> pa.Schema:
-    """Columns of the part for one language."""
-    return pa.schema([(name, pa.string()) for name in ("id", "en", language, "source", "split")])
+SCHEMAS = {
+    f"en-{language}": pa.schema([(name, pa.string()) for name in ("id", "en", language, "source", "split")])
+    for language in LANGUAGES
+}
 
 
 def rows(packages: Mapping[str, Sequence[Path]]) -> dict[str, list[Row]]:
-    """Rows by language, each English sentence once."""
+    """Rows by table, each English sentence once in a table."""
     found: dict[str, dict[str, Row]] = {language: {} for language in LANGUAGES}
     for source, files in packages.items():
         for pair in READERS[source](files):
             found[pair.language].setdefault(key(pair.english), _row(source, pair))
-    return {language: list(by_key.values()) for language, by_key in found.items()}
+    return {f"en-{language}": list(by_key.values()) for language, by_key in found.items()}
 
 
 def _row(source: str, pair: Pair) -> Row:

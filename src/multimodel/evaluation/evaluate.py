@@ -17,6 +17,7 @@ import numpy as np
 from rich.console import Console
 from rich.progress import track
 
+from multimodel.errors import InputError
 from multimodel.evaluation.baselines import answer_baseline, symbol_baselines
 from multimodel.evaluation.score import Scored, gap, score
 from multimodel.metrics import MEASURES, SIGNATURES
@@ -94,6 +95,12 @@ class EvaluationSettings:
     """Beams of the search; 1 is greedy."""
     seed: int = 0
     """Decides whose input each example gets in the shuffled control."""
+
+    def __post_init__(self) -> None:
+        for name, least in (("examples", 2), ("decode", 1), ("beams", 1)):
+            value = getattr(self, name)
+            if value is not None and value < least:
+                raise InputError(f"Of {name} there must be at least {least}, not {value}.")
 
 
 def evaluate(
@@ -202,5 +209,5 @@ def write_evaluation(path: Path, evaluations: Sequence[TaskEvaluation], about: d
     """All numbers as JSON, written whole or not at all; `about` says what was evaluated, and on what machine."""
     content = {"about": about, "tasks": [asdict(evaluation) for evaluation in evaluations]}
     part_path = path.with_suffix(".part")
-    part_path.write_text(json.dumps(content, indent=1, ensure_ascii=False), encoding="utf-8")
+    part_path.write_text(json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False), encoding="utf-8")
     os.replace(part_path, path)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from rich.markup import escape
 from rich.table import Table
 
 from multimodel.evaluation.evaluate import TaskEvaluation
@@ -61,3 +62,14 @@ def markdown_table(evaluations: Sequence[TaskEvaluation]) -> str:
     """The same for documents."""
     rows = [COLUMNS, tuple("---" if column == "task" else "---:" for column in COLUMNS), *map(cells, evaluations)]
     return "\n".join("| " + " | ".join(row) + " |" for row in rows) + "\n"
+
+
+def samples_table(evaluations: Sequence[TaskEvaluation], each: int = 2) -> Table:
+    """A few held-out examples of each task: what was wanted, and what the model wrote."""
+    table = Table(title="Samples", show_lines=True)
+    for column in ("task", "example", "wanted", "written"):
+        table.add_column(column)
+    for evaluation in evaluations:
+        for sample in evaluation.samples[:each]:
+            table.add_row(evaluation.task, sample.id, escape(sample.output), escape(sample.answer))
+    return table

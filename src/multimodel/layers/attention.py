@@ -1,4 +1,4 @@
-"""Attention: multi-head attention and the AttentionBlock made of it (paper, section 2.3).
+"""Attention: multi-head attention and the AttentionBlock made of it (paper, section 2.2).
 
 Every part of a block can be another: `NoSelfAttention` and `AverageSource` are the ablations of Table 4.
 """

@@ -1,4 +1,4 @@
-"""Separable convolutions over sequences: SepConv, ConvStep and ConvBlock (paper, section 2.2).
+"""Separable convolutions over sequences: SepConv, ConvStep and ConvBlock (paper, section 2.1).
 
 Channels are last. A convolution is *centred* in the encoder and *causal* (padded on the left only) wherever a position
 must not see its future.
@@ -92,7 +92,7 @@ class ConvStep(nn.Module):
 
 
 class ConvBlock(nn.Module):
-    """Four ConvSteps with two residuals; shape kept, receptive field 131 (paper, section 2.2)."""
+    """Four ConvSteps with two residuals; shape kept, receptive field 131 (paper, section 2.1)."""
 
     def __init__(self, width: int, dropout: float, *, causal: bool) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""Mixture of experts with a noisy top-k gate (paper, section 2.4; Shazeer et al. 2017, arXiv 1701.06538)."""
+"""Mixture of experts with a noisy top-k gate (paper, section 2.3; Shazeer et al. 2017, arXiv 1701.06538)."""
 
 from __future__ import annotations
 

@@ -52,7 +52,7 @@ def to_sequence(
 def to_plane(x: Float[Tensor, "b s c"], real: Bool[Tensor, "b h w"]) -> Float[Tensor, "b h w c"]:
     """The plane that a sequence was read from."""
     plane = torch.zeros_like(x).scatter(1, reading_order(real).expand_as(x), x)
-    return plane.view(*real.shape, x.shape[2])
+    return plane.reshape(*real.shape, x.shape[2])
 
 
 def max_pool(

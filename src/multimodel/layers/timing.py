@@ -1,4 +1,4 @@
-"""Timing signal: sinusoids that tell a position where it is (paper, section 2.3)."""
+"""Timing signal: sinusoids that tell a position where it is (paper, section 2.2)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Labelled bracketing of parse trees by the rules of EVALB with COLLINS.prm (paper, section 3, table 3)."""
+"""Labelled bracketing of parse trees by the rules of EVALB with COLLINS.prm (paper, table 3)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Exact match, BLEU and CIDEr-D of image captions, each with one or more references (paper, section 3: COCO)."""
+"""Exact match, BLEU and CIDEr-D of image captions, each with one or more references (paper, section 4: COCO)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Top-1 and top-5 accuracy of image classes, and the majority class to beat (paper, section 3: ImageNet)."""
+"""Top-1 and top-5 accuracy of image classes, and the majority class to beat (paper, section 4: ImageNet)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Word and character error rates of transcripts, through jiwer (paper, section 3: the speech task)."""
+"""Word and character error rates of transcripts, through jiwer (paper, section 4: the speech task)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a modality net offers: raw data to the shared representation, and back (paper, sections 2.1 and 2.5).
+"""What a modality net offers: raw data to the shared representation, and back (paper, section 2.5).
 
 A net that can be an input implements `Bottom`; one that can be an output implements `Top`; text is both. A further
 modality is one class with these methods and one entry in the table that `build_model` is given.

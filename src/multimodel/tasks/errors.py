@@ -1,7 +1,5 @@
-"""The one error that user input may raise: its text is a sentence for the user, not for a programmer."""
+"""The one error that user input may raise, under the name by which task code imports it."""
 
-from __future__ import annotations
+from multimodel.errors import InputError
 
-
-class InputError(ValueError):
-    """What was given cannot be used; the message says in one sentence what it was and what to do."""
+__all__ = ["InputError"]

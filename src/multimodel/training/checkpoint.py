@@ -100,8 +100,9 @@ def latest(run: Path) -> Path:
 def save(run: Path, config: RunConfig, model: nn.Module, optimiser: torch.optim.Optimizer, state: State) -> Path:
     """Write a checkpoint beside its final place and rename it, then drop the oldest beyond `keep`."""
     place = run / "checkpoints" / f"{state.step:08d}"
-    part = place.with_name(f".{place.name}.part")
-    shutil.rmtree(part, ignore_errors=True)
+    for unfinished in place.parent.glob(".*.part"):
+        shutil.rmtree(unfinished)
+    part, former = (place.with_name(f".{place.name}.{name}.part") for name in ("next", "former"))
     part.mkdir(parents=True)
     save_file({name: value.contiguous() for name, value in model.state_dict().items()}, part / MODEL)
     save_file(optimiser_tensors(model, optimiser), part / OPTIMISER)
@@ -111,8 +112,9 @@ def save(run: Path, config: RunConfig, model: nn.Module, optimiser: torch.optim.
     for file in part.iterdir():
         _flush(file)
     if place.exists():
-        shutil.rmtree(place)
+        os.replace(place, former)
     os.replace(part, place)
+    shutil.rmtree(former, ignore_errors=True)
     for old in checkpoints(run)[: -config.training.keep]:
         shutil.rmtree(old)
     return place
@@ -134,8 +136,8 @@ def load_config(checkpoint: Path) -> RunConfig:
             tasks=tuple(task_from_json(task, vocabulary) for task in values["tasks"]),
             vocabulary=vocabulary,
         )
-    except (TypeError, KeyError) as error:
-        raise InputError(f"{checkpoint / CONFIG} is damaged: {error}.") from error
+    except (TypeError, KeyError, AttributeError, ValueError) as error:
+        raise InputError(f"{checkpoint / CONFIG} is damaged ({error}).") from error
 
 
 def load_state(checkpoint: Path) -> State:
@@ -143,27 +145,26 @@ def load_state(checkpoint: Path) -> State:
     try:
         return State(**_read_json(checkpoint / STATE))
     except TypeError as error:
-        raise InputError(f"{checkpoint / STATE} is damaged: {error}.") from error
+        raise InputError(f"{checkpoint / STATE} is damaged ({error}).") from error
 
 
 def load_weights(checkpoint: Path, model: nn.Module) -> None:
     """Fill a model with a checkpoint's weights; names and shapes must agree."""
     tensors = _read_tensors(checkpoint / MODEL)
-    try:
-        model.load_state_dict(tensors)
-    except RuntimeError as error:
-        raise InputError(f"{checkpoint / MODEL} does not fit the model of its config: {error}") from error
+    _check_shapes(checkpoint / MODEL, tensors, model.state_dict())
+    model.load_state_dict(tensors)
 
 
 def load_optimiser(checkpoint: Path, model: nn.Module, optimiser: torch.optim.Optimizer) -> None:
-    """Give the optimiser back its moments."""
+    """Give the optimiser back its moments, which those parameters have that have taken a step."""
     tensors = _read_tensors(checkpoint / OPTIMISER)
-    for name, parameter in model.named_parameters():
-        moments = {key: tensors[f"{key}:{name}"] for key in MOMENTS if f"{key}:{name}" in tensors}
-        if moments:
-            optimiser.state[parameter] = {
-                key: value if key == "step" else value.to(parameter.device) for key, value in moments.items()
-            }
+    moved = {name: value for name, value in model.named_parameters() if f"step:{name}" in tensors}
+    step = torch.zeros(())
+    shapes = {f"{key}:{name}": step if key == "step" else moved[name] for name in moved for key in MOMENTS}
+    _check_shapes(checkpoint / OPTIMISER, tensors, shapes)
+    for name, parameter in moved.items():
+        # the step too: the fused optimiser wants it beside the parameter
+        optimiser.state[parameter] = {key: tensors[f"{key}:{name}"].to(parameter.device) for key in MOMENTS}
 
 
 def optimiser_tensors(model: nn.Module, optimiser: torch.optim.Optimizer) -> dict[str, Tensor]:
@@ -173,6 +174,14 @@ def optimiser_tensors(model: nn.Module, optimiser: torch.optim.Optimizer) -> dic
         for name, parameter in model.named_parameters()
         for key, value in optimiser.state.get(parameter, {}).items()
     }
+
+
+def _check_shapes(path: Path, found: Mapping[str, Tensor], wanted: Mapping[str, Tensor]) -> None:
+    """Names and shapes must agree."""
+    for name in sorted(found.keys() | wanted.keys()):
+        shape, expected = (tuple(tensors[name].shape) if name in tensors else "missing" for tensors in (found, wanted))
+        if shape != expected:
+            raise InputError(f"{path} does not fit the model of its config: {name} is {shape}, not {expected}.")
 
 
 def _tuples(values: Mapping[str, Any]) -> dict[str, Any]:

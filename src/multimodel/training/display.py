@@ -20,6 +20,7 @@ from multimodel.training.trainer import StepReport
 
 SMOOTHING = 0.95
 PLAIN_SECONDS = 30.0
+LOG = "log.jsonl"
 
 
 class Averages:
@@ -44,6 +45,15 @@ class Averages:
             known["steps"] = known.get("steps", 0) + 1
 
 
+def forget(log: Path, step: int) -> None:
+    """Take the steps after this one out of a log: training was stopped after its last checkpoint, and repeats them."""
+    if log.is_file():
+        lines = log.read_text(encoding="utf-8").splitlines(keepends=True)
+        part = log.with_suffix(".part")
+        part.write_text("".join(lines[:step]), encoding="utf-8")
+        part.replace(log)
+
+
 def mixture_table(rows: Sequence[MixtureRow]) -> Table:
     """The mixture before step 1."""
     table = Table(title="Mixture")
@@ -56,7 +66,7 @@ def mixture_table(rows: Sequence[MixtureRow]) -> Table:
             f"{row.too_long:,}",
             f"{row.symbols:,}",
             f"{row.share:.1%}",
-            "?" if row.epochs < 0 else f"{row.epochs:.2f}",
+            f"{row.epochs:.2f}",
             f"{row.longest_input:,}",
             f"{row.longest_output:,}",
         )
@@ -66,12 +76,13 @@ def mixture_table(rows: Sequence[MixtureRow]) -> Table:
 class Display:
     """Shows every step on a terminal, a line now and then elsewhere; logs every step to JSONL and TensorBoard."""
 
-    def __init__(self, run: Path, console: Console, total: str) -> None:
+    def __init__(self, run: Path, console: Console, step: int) -> None:
         self.run = run
+        self.step = step
         self.console = console
         self.averages = Averages()
         self.bar = Progress(TextColumn("training"), BarColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
-        self.bar_task = self.bar.add_task(total, total=1.0)
+        self.bar_task = self.bar.add_task("starting", total=1.0)
         self.live = Live(console=console, refresh_per_second=2) if console.is_terminal else None
         self.seconds = 0.0
         self.next_line = 0.0
@@ -81,8 +92,9 @@ class Display:
         from torch.utils.tensorboard.writer import SummaryWriter  # imports take a second, and only training needs it
 
         self.run.mkdir(parents=True, exist_ok=True)
-        self.log = (self.run / "log.jsonl").open("a", encoding="utf-8")
-        self.board = SummaryWriter(str(self.run / "tensorboard"))
+        forget(self.run / LOG, self.step)
+        self.log = (self.run / LOG).open("a", buffering=1, encoding="utf-8")  # a killed run leaves whole lines
+        self.board = SummaryWriter(str(self.run / "tensorboard"), purge_step=self.step + 1)
         if self.live:
             self.live.start()
         return self
@@ -111,7 +123,6 @@ class Display:
             self.live.update(Group(self.table(), self.bar))
         elif self.seconds >= self.next_line:
             self.next_line = self.seconds + PLAIN_SECONDS
-            self.log.flush()
             self.console.print(self.line(report, progress), highlight=False, soft_wrap=True)
 
     def line(self, report: StepReport, progress: float) -> str:

@@ -1,4 +1,4 @@
-"""The learning rate: a linear warm-up, then a decay (paper, section 3; authors' code for noam)."""
+"""The learning rate: a linear warm-up, then a decay (authors' code for noam)."""
 
 from __future__ import annotations
 

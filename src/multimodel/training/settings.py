@@ -2,10 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Literal
 
+from multimodel.errors import InputError
+
 Precision = Literal["float32", "bfloat16"]
+
+COUNTS = ("steps", "batch_cost", "batch_examples", "accumulate", "cap", "checkpoint_steps", "keep", "threads")
+SHARES = ("beta1", "beta2", "label_smoothing")
+LIMITS: tuple[tuple[tuple[str, ...], str, Callable[[float], bool]], ...] = (
+    ((*COUNTS, "minutes", "temperature", "learning_rate", "clip"), "above 0", lambda value: value > 0),
+    (("seed", "warm_up", "weight_decay"), "0 or more", lambda value: value >= 0),
+    (SHARES, "from 0 to below 1", lambda value: 0 <= value < 1),
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,3 +67,10 @@ class TrainingSettings:
     """Checkpoints to keep."""
     threads: int | None = None
     """CPU threads; None leaves it to torch."""
+
+    def __post_init__(self) -> None:
+        for names, words, allows in LIMITS:
+            for name in names:
+                value = getattr(self, name)
+                if value is not None and not allows(value):
+                    raise InputError(f"The training setting {name} is {value} and must be {words}.")

@@ -21,6 +21,7 @@ from multimodel.tasks.vocabulary import Vocabulary
 from multimodel.training import checkpoint
 from multimodel.training.checkpoint import RunConfig, State
 from multimodel.training.display import Display, mixture_table
+from multimodel.training.interruption import interruption
 from multimodel.training.settings import TrainingSettings
 from multimodel.training.trainer import Trainer, make_optimiser
 
@@ -61,14 +62,16 @@ def train(config: RunConfig, run: Path, *, resume: bool = False, device: torch.d
     settings = config.training
     console = Console(stderr=True)
     if not settings.steps and not settings.minutes:
-        raise InputError("How long? Give --training.steps, --training.minutes, or both.")
+        raise InputError("How long? Give --steps, --minutes, or both.")
     if checkpoint.checkpoints(run) and not resume:
         raise InputError(f"{run} already holds a run: give --resume to go on with it, or another --out.")
     if settings.threads:
         torch.set_num_threads(settings.threads)
     streams = make_streams(config)
     trainer = make_trainer(config, streams, run if resume else None, device or default_device())
-    console.print(mixture_table(describe(trainer.mixture, streams, settings.steps or -1)))
+    steps = expected_steps(trainer)
+    console.print(mixture_table(describe(trainer.mixture, streams, steps)))
+    console.print(f"about {steps:,} steps on {trainer.device.type} with {torch.get_num_threads()} threads")
     return run_to_end(trainer, config, run, console)
 
 
@@ -78,18 +81,30 @@ def run_to_end(trainer: Trainer, config: RunConfig, run: Path, console: Console)
     def save() -> Path:
         return checkpoint.save(run, config, trainer.model, trainer.optimiser, trainer.state)
 
-    with Display(run, console, "starting") as display:
-        try:
-            while trainer.progress < 1:
+    with interruption() as asked:
+        with Display(run, console, trainer.state.step) as display:
+            while trainer.progress < 1 and not asked.is_set():
                 report = trainer.step()
                 display.show(report, trainer.progress)
                 if report.step % config.training.checkpoint_steps == 0:
                     save()
-        except KeyboardInterrupt:
-            console.print(f"Stopped at step {trainer.state.step}; `--resume` goes on from here.")
-            save()
-            raise
-    return save()
+        place = save()
+    if asked.is_set():
+        console.print(f"Stopped at step {trainer.state.step}: `--resume` goes on from there.", soft_wrap=True)
+        raise KeyboardInterrupt
+    return place
+
+
+def expected_steps(trainer: Trainer) -> int:
+    """The steps of the budget; minutes are turned into steps by timing each task's first batch, without a step."""
+    settings, state = trainer.settings, trainer.state
+    if not settings.minutes:
+        return settings.steps or 0
+    seconds = 0.0
+    for task, share in trainer.mixture.shares(state.averages).items():
+        seconds += share * settings.accumulate * trainer.rehearse(task)
+    steps = state.step + round(max(60 * settings.minutes - state.seconds, 0) / seconds)
+    return min(steps, settings.steps or steps)
 
 
 def make_streams(config: RunConfig) -> dict[str, Stream]:
@@ -132,10 +147,11 @@ def make_trainer(config: RunConfig, streams: dict[str, Stream], resumed: Path | 
     return Trainer(model, optimiser, mixture, streams, settings, state, device)
 
 
-def resume_run(run: Path, training: TrainingSettings | None = None) -> RunConfig:
-    """The configuration of a run to go on with, examples attached, perhaps with a longer budget."""
+def resume_run(run: Path, training: TrainingSettings | None = None, data: Path | None = None) -> RunConfig:
+    """The configuration of a run to go on with, examples attached, perhaps with a longer budget or moved data."""
     config = checkpoint.load_config(checkpoint.latest(run))
     names = [task.name for task in config.tasks]
-    _, tasks = load_mini8(Path(config.data_folder), names, config.data, config.vocabulary)
-    rated = tuple(dataclasses.replace(task, rate=known.rate) for task, known in zip(tasks, config.tasks, strict=True))
-    return dataclasses.replace(config, tasks=rated, training=training or config.training)
+    folder = data or Path(config.data_folder)
+    _, tasks = load_mini8(folder, names, config.data, config.vocabulary)
+    preset = Preset(model=config.model, data=config.data, training=training or config.training)
+    return run_config(preset, config.preset, config.vocabulary, tasks, folder)

@@ -1,4 +1,4 @@
-"""One training step after another: choose a task, take its next batch, descend (paper, section 3)."""
+"""One training step after another: choose a task, take its next batch, descend (paper, section 4)."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from multimodel.batch import Batch
+from multimodel.errors import InputError
 from multimodel.loss import smoothed_cross_entropy
 from multimodel.model import MultiModel, Output
 from multimodel.tasks.batching import Stream
@@ -105,6 +106,14 @@ class Trainer:
             busiest_expert=busiest(output),
         )
 
+    def rehearse(self, task: str) -> float:
+        """Seconds that a batch of this task takes; nothing is learned and the state stays."""
+        batch = self.streams[task].batch(self.state.positions[task]).to(self.device)
+        started = time.perf_counter()
+        self.accumulate([batch])
+        self.optimiser.zero_grad(set_to_none=True)
+        return time.perf_counter() - started
+
     def next_batches(self, task: str) -> list[Batch]:
         """The task's next batches, `accumulate` of them."""
         position = self.state.positions[task]
@@ -126,9 +135,14 @@ class Trainer:
         return total, output
 
     def descend(self, rate: float) -> float:
-        """Clip by the global norm and take an Adam step at this rate; the norm before clipping."""
+        """Clip by the global norm and take an Adam step at this rate; the norm before clipping.
+
+        Raises `InputError` where a gradient is no number, which one step would spread to all weights.
+        """
         used = [parameter for parameter in self.model.parameters() if parameter.grad is not None]
         norm = torch.nn.utils.clip_grad_norm_(used, self.settings.clip)
+        if not norm.isfinite():
+            raise InputError(f"Training diverged after step {self.state.step}: try a lower --learning-rate.")
         for group in self.optimiser.param_groups:
             group["lr"] = rate
         self.optimiser.step()

@@ -1,0 +1,49 @@
+"""The raw inputs of the samples, taken from the data again: an evaluation keeps only the answers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from multimodel.evaluation.evaluate import TaskEvaluation
+from multimodel.report.record import Record
+from multimodel.tasks.errors import InputError
+from multimodel.tasks.mini8 import NAMES, load_mini8
+from multimodel.tasks.task import Task
+
+
+@dataclass(frozen=True, kw_only=True)
+class Inputs:
+    """Raw inputs by task and example, and a sentence where some could not be read."""
+
+    raw: Mapping[tuple[str, str], Any]
+    missing: str = ""
+
+
+def load_inputs(record: Record, data_folder: Path | None) -> Inputs:
+    """The inputs of all samples; data that is gone costs the report its inputs only, unless a folder was named."""
+    names = [evaluation.task for evaluation in record.evaluations if evaluation.task in NAMES]
+    folder = data_folder or Path(record.config.data_folder)
+    try:
+        _, tasks = load_mini8(folder, names, record.config.data, record.config.vocabulary)
+    except InputError as error:
+        if data_folder:
+            raise
+        return Inputs(raw={}, missing=f"The inputs are not shown, as the data cannot be read. {error}")
+    return Inputs(raw=sample_inputs(tasks, record.evaluations))
+
+
+def sample_inputs(tasks: Sequence[Task], evaluations: Sequence[TaskEvaluation]) -> dict[tuple[str, str], Any]:
+    """What each sample's example holds as input, where the data still has the same example at its place."""
+    found: dict[tuple[str, str], Any] = {}
+    by_name = {task.name: task for task in tasks}
+    for evaluation in evaluations:
+        task = by_name.get(evaluation.task)
+        examples = task.examples.get(evaluation.split, ()) if task else ()
+        for sample in evaluation.samples:
+            example = examples[sample.row] if sample.row < len(examples) else None
+            if example and (example.id, example.output) == (sample.id, sample.output):
+                found[evaluation.task, sample.id] = example.input
+    return found
