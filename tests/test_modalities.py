@@ -81,8 +81,7 @@ def test_an_image_becomes_one_position_for_16_by_16_pixels(size: tuple[int, int]
 
 
 def test_the_papers_image_is_19_by_19_positions() -> None:
-    with torch.device("meta"):
-        read = Image(3, (32, 64, 128, 256), 8).bottom(torch.rand(1, 299, 299, 3), torch.ones(1, 299, 299) > 0)
+    read = Image(3, (1, 1, 1, 1), 8).bottom(torch.rand(1, 299, 299, 3), torch.ones(1, 299, 299) > 0)
     assert read.x.shape == (1, 361, 8)
 
 
@@ -101,8 +100,7 @@ def test_sound_shrinks_in_time_only(length: int, strided: int) -> None:
 
 def test_the_papers_position_of_sound_covers_256_steps() -> None:
     channels = (2, 4, 8, 16, 32, 64, 128, 256)
-    with torch.device("meta"):
-        read = Spectrogram(channels, 8, 16).bottom(torch.rand(1, 1024, 3), torch.ones(1, 1024) > 0)
+    read = Spectrogram(channels, 8, 16).bottom(torch.rand(1, 1024, 3), torch.ones(1, 1024) > 0)
     assert read.plane.shape == (1, 4, 3)
 
 

@@ -93,12 +93,13 @@ def test_images_of_unlike_shapes_share_a_batch_without_touching(model: MultiMode
     same(model(both).logits, torch.cat((model(tall).logits, model(wide).logits)))
 
 
-@pytest.mark.parametrize("task", WRITING)
+@pytest.mark.parametrize("task", ["caption", "en-de"])
 def test_the_command_says_what_is_written(model: MultiModel, task: str) -> None:
     batch = tiny.batch(task)
+    written = model(batch).logits
     for command in tiny.COMMANDS:
         other = model(replace(batch, route=replace(batch.route, command=command))).logits
-        assert torch.equal(other, model(batch).logits) == (command == batch.route.command)
+        assert torch.equal(other, written) == (command == batch.route.command)
 
 
 def test_position_0_reads_the_command_and_the_others_the_target_before(model: MultiModel) -> None:
@@ -124,6 +125,8 @@ def test_all_tasks_together_train_every_parameter() -> None:
     for task in TASKS:
         loss(model, tiny.batch(task)).backward()
     for name, parameter in model.named_parameters():
+        if name == "commands.to-class":
+            continue  # a class is read from the encoder, which no command reaches
         assert parameter.grad is not None, name
         assert torch.isfinite(parameter.grad).all(), name
         assert parameter.grad.any() or name.endswith("key.bias"), name
@@ -133,46 +136,60 @@ def snapshot(model: MultiModel) -> dict[str, Tensor]:
     return {name: parameter.detach().clone() for name, parameter in model.named_parameters()}
 
 
-@pytest.mark.parametrize("task", TASKS)
-def test_training_a_task_moves_nothing_that_it_does_not_use(task: str) -> None:
+def uses(task: str, parameter: str) -> bool:
+    """Whether a step of the task may move the parameter."""
+    route = tiny.ROUTES[task]
+    parts = [f"nets.{route.bottom}.", f"nets.{route.top}.", "encoder."]
+    if route.top != "text":
+        parts = [part for part in parts if part != "nets.text."]
+    else:
+        parts += [f"commands.{route.command}", "mixer.", "decoder."]
+    return parameter.startswith(tuple(parts))
+
+
+def test_training_a_task_moves_nothing_that_it_does_not_use() -> None:
     model = tiny.model().train()
     optimizer = torch.optim.Adam(model.parameters(), lr=1e-2)
 
-    def train(name: str) -> None:
+    def train(task: str) -> None:
         optimizer.zero_grad(set_to_none=True)
-        loss(model, tiny.batch(name)).backward()
+        loss(model, tiny.batch(task)).backward()
         optimizer.step()
 
-    for other in TASKS:  # so that all have momentum
-        train(other)
-    before = snapshot(model)
-    train(task)
-    route = tiny.ROUTES[task]
-    writes = route.top == "text"
-    used = {f"nets.{route.bottom}.", f"nets.{route.top}.", "encoder."}
-    used |= {f"commands.{route.command}", "mixer.", "decoder."} if writes else set()
-    for name, parameter in model.named_parameters():
-        expected = any(name.startswith(prefix) for prefix in used)
-        if "text.output" in name or name.endswith("key.bias"):
-            continue  # the first is shown below, the second has no gradient but rounding
-        assert torch.equal(parameter, before[name]) != expected, name
-    assert torch.equal(model.nets["text"].output, before["nets.text.output"]) != writes
+    for task in TASKS:  # so that all have momentum
+        train(task)
+    for task in TASKS:
+        before = snapshot(model)
+        train(task)
+        for name, parameter in model.named_parameters():
+            moved = not torch.equal(parameter, before[name])
+            assert moved == uses(task, name) or name.endswith("key.bias"), (task, name)
 
 
 @pytest.mark.slow
-def test_one_batch_of_every_task_is_learned_by_heart() -> None:
-    model = tiny.build_model(tiny.SIZES, tiny.NETS, tiny.COMMANDS).train()
-    batches = [tiny.padded(tiny.batch(task, 3, 5), targets=0 if task == "imageclass" else 2) for task in TASKS]
+@pytest.mark.parametrize("task", TASKS)
+def test_one_batch_of_every_task_is_learned_by_heart(task: str) -> None:
+    sizes = replace(tiny.SIZES, width=32, experts_used=4)
+    model = tiny.build_model(sizes, tiny.NETS, tiny.COMMANDS)
+    batch = tiny.padded(tiny.batch(task, 2, 4), targets=0 if task == "imageclass" else 2)
+    batch.targets[0, 0] = 0 if task == "imageclass" else 2  # the examples differ
+    batch.targets[1, 0] = 3
     optimizer = torch.optim.Adam(model.parameters(), lr=4e-3)
-    for step in range(60 * len(batches)):
-        optimizer.zero_grad(set_to_none=True)
-        loss(model, batches[step % len(batches)]).backward()
-        torch.nn.utils.clip_grad_norm_([p for p in model.parameters() if p.grad is not None], 2.0)
-        optimizer.step()
-    model.eval()
-    for batch in batches:
-        right = model(batch).logits.argmax(-1) == batch.targets
-        assert right[batch.target_mask].all(), batch.task
+
+    def learned() -> bool:
+        with torch.no_grad():
+            right = model.eval()(batch).logits.argmax(-1) == batch.targets
+        return bool(right[batch.target_mask].all())
+
+    for _ in range(20):
+        if learned():
+            return
+        model.train()
+        for _ in range(5):
+            optimizer.zero_grad(set_to_none=True)
+            loss(model, batch).backward()
+            optimizer.step()
+    pytest.fail("100 steps were not enough")
 
 
 @pytest.mark.parametrize("task", TASKS[:5])

@@ -27,7 +27,7 @@ PRESETS: dict[str, Preset] = {
             experts_used=2,
             expert_width=16,
             dropout=0.0,
-            image_channels=(4, 4, 8, 8),
+            image_channels=(16, 16, 16, 16),
             audio_channels=(4, 8),
             audio_strided=2,
         ),
@@ -37,7 +37,7 @@ PRESETS: dict[str, Preset] = {
     "quickstart": Preset(
         model=Sizes(width=128, experts=16, expert_width=256, dropout=0.0, audio_channels=(16, 32, 64), audio_strided=3),
         data=DataSettings(frequency_bins=12),
-        training=TrainingSettings(minutes=10, batch_examples=128),
+        training=TrainingSettings(minutes=10.0, batch_examples=128),
     ),
     "base": Preset(
         model=Sizes(width=512, experts=60, expert_width=1024, audio_channels=(16, 32, 64), audio_strided=3),

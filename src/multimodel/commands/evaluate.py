@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+import sys
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -23,6 +24,8 @@ from multimodel.tasks.task import Task
 from multimodel.training import checkpoint
 from multimodel.training.train import default_device
 
+PLAIN_WIDTH = 110  # columns in files and pipes
+
 
 @dataclass(frozen=True, kw_only=True)
 class Evaluate:
@@ -41,8 +44,9 @@ def main(arguments: Sequence[str]) -> None:
     """Parse, evaluate, write and print."""
     command = tyro.cli(Evaluate, args=arguments, prog="multimodel evaluate")
     evaluations = evaluate_run(command.run, split_names(command.tasks), command.settings, command.data_folder)
-    Console().print(evaluation_table(evaluations))
-    Console().print(samples_table(evaluations))
+    console = Console() if sys.stdout.isatty() else Console(width=PLAIN_WIDTH)
+    console.print(evaluation_table(evaluations))
+    console.print(samples_table(evaluations))
     print(f"Written: {command.run / 'evaluation.json'}")
 
 

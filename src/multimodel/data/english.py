@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-SOUNDS_CONSONANT = ("uni", "use", "uku", "eu", "one")
+SOUNDS_CONSONANT = ("uni", "use", "uku", "uri", "ute", "eu", "one")
 SOUNDS_VOWEL = ("hour", "heir", "honest")
 NUMBERS = {2: "two", 3: "three"}
 

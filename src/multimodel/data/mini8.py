@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -30,23 +31,36 @@ Files = Mapping[str, Sequence[Path]]
 
 @dataclass(frozen=True, kw_only=True)
 class Part:
-    """Tables that are built together: their columns and how to make their rows from the files of each source."""
+    """Tables that are built together: their columns, the modules it takes, and the rows from each source's files."""
 
     tables: Mapping[str, pa.Schema]
+    needs: Sequence[str] = ()
     rows: Callable[[Files], Mapping[str, Sequence[Row]]]
 
 
 PARTS = {
     "speech": Part(tables={"speech": speech.SCHEMA}, rows=lambda files: {"speech": speech.rows(files)}),
     "imageclass": Part(tables={"imageclass": fashion.SCHEMA}, rows=lambda files: {"imageclass": fashion.rows(files)}),
-    "caption": Part(tables={"caption": captions.SCHEMA}, rows=lambda files: {"caption": captions.rows(files)}),
-    "parse": Part(tables={"parse": parsing.SCHEMA}, rows=lambda files: {"parse": parsing.rows(files)}),
-    "translation": Part(tables=translation.SCHEMAS, rows=translation.rows),
+    "caption": Part(
+        tables={"caption": captions.SCHEMA},
+        needs=("fontTools",),
+        rows=lambda files: {"caption": captions.rows(files)},
+    ),
+    "parse": Part(
+        tables={"parse": parsing.SCHEMA},
+        needs=("spacy", parsing.MODEL),
+        rows=lambda files: {"parse": parsing.rows(files)},
+    ),
+    "translation": Part(tables=translation.SCHEMAS, needs=("polib",), rows=translation.rows),
 }
 
 
 class SourceError(InputError):
     """A source was asked for that does not exist."""
+
+
+class MissingExtra(InputError):
+    """Modules of the extra `mini8` are not installed."""
 
 
 def build(
@@ -60,7 +74,7 @@ def build(
 
     A part that was built from the same sources before is left as it is, so an interrupted build can be repeated.
     `packages` is a folder with .deb files to use instead of fetching them. Raises SourceError, PackageError or
-    ParserMissing, each with a message that says what to do.
+    MissingExtra, each with a message that says what to do.
     """
     console = Console(quiet=not progress)
     chosen = _choose(sources)
@@ -69,8 +83,7 @@ def build(
     for part in sorted(chosen.keys() - waiting.keys()):
         console.print(f"{part}: built before, left as it is")
     _show_licences(console, [source for members in waiting.values() for source in members])
-    if "parse" in waiting:
-        parsing.load_parser()
+    _check_installed(waiting)
     names = [name for members in waiting.values() for source in members for name in source.packages]
     fetched = fetch(names, folder=packages, progress=progress) if names else {}
     for part, members in waiting.items():
@@ -79,6 +92,12 @@ def build(
             counts = _build_part(destination, part, members, fetched)
         console.print(f"{part}: {counts} in {time.monotonic() - started:.0f} s")
     _write_index(destination)
+
+
+def _check_installed(parts_to_build: Iterable[str]) -> None:
+    needed = [module for part in parts_to_build for module in PARTS[part].needs]
+    if missing := [module for module in needed if find_spec(module) is None]:
+        raise MissingExtra(f"Not installed: {', '.join(missing)}. Install them with: pip install 'multimodel[mini8]'")
 
 
 def _choose(names: Sequence[str]) -> dict[str, list[Source]]:

@@ -73,8 +73,7 @@ def fetch(patterns: Sequence[str], *, folder: Path | None = None, progress: bool
         raise PackageError(f"This machine has no apt-get to fetch packages with. {by_hand(patterns)}")
     with Console(quiet=not progress).status("reading apt's package lists"):
         apt = Apt.prepare(cache_folder() / "apt")
-    offered = apt.names()
-    names = {pattern: apt.resolve(pattern, offered) for pattern in patterns}
+    names = apt.resolve(patterns)
     paths = _download_missing(apt, apt.locate(sorted(set(names.values()))), progress)
     return {pattern: package_at(paths[name]) for pattern, name in names.items()}
 
@@ -158,16 +157,13 @@ class Apt:
         """The command line that uses the private settings."""
         return [program, "-q", "-c", str(self.folder / "apt.conf"), *arguments]
 
-    def names(self) -> list[str]:
-        """All packages that the system's sources offer."""
-        return self.run("apt-cache", "pkgnames").stdout.split()
-
-    def resolve(self, pattern: str, offered: Sequence[str]) -> str:
-        """The offered package that matches, with the highest version in its name where several do."""
-        matches = [name for name in offered if fnmatchcase(name, pattern)]
-        if not matches:
-            raise PackageError(f"{self.trouble}apt knows no package {pattern}. {by_hand([pattern])}")
-        return max(matches, key=lambda name: [int(number) for number in re.findall(r"\d+", name)])
+    def resolve(self, patterns: Sequence[str]) -> dict[str, str]:
+        """The offered package that matches each pattern, with the highest version in its name where several do."""
+        offered = self.run("apt-cache", "pkgnames").stdout.split()
+        found = {pattern: [name for name in offered if fnmatchcase(name, pattern)] for pattern in patterns}
+        if missing := [pattern for pattern, names in found.items() if not names]:
+            raise PackageError(f"{self.trouble}apt knows no package {', '.join(missing)}. {by_hand(missing)}")
+        return {pattern: max(names, key=_numbers) for pattern, names in found.items()}
 
     def locate(self, names: Sequence[str]) -> list[Location]:
         """Where the packages' files are and what they must hash to."""
@@ -180,6 +176,10 @@ class Apt:
             message = f"{self.trouble}apt cannot fetch {', '.join(missing)}: {result.stderr.strip()[-500:]}"
             raise PackageError(f"{message}\n{by_hand(missing)}")
         return found
+
+
+def _numbers(name: str) -> list[int]:
+    return [int(number) for number in re.findall(r"\d+", name)]
 
 
 def _plain() -> dict[str, str]:

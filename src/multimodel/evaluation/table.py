@@ -12,16 +12,21 @@ from multimodel.metrics import PRIMARY
 
 COLUMNS = (
     "task",
-    "examples",
-    "log-perplexity",
+    "log-ppl",
     "shuffled",
     "unigram",
     "bigram",
     "accuracy",
     "measure",
-    "shuffled measure",
-    "baseline measure",
+    "shuffled",
+    "baseline",
     "learned",
+)
+
+LEGEND = (
+    "log-ppl: nats per symbol, the true symbols before it given; shuffled: how many more with another example's input, "
+    "± standard error; measure: of decoded answers, then with shuffled input, then of a parser or guesser that learns "
+    "nothing from the input"
 )
 
 
@@ -30,9 +35,8 @@ def cells(evaluation: TaskEvaluation) -> tuple[str, ...]:
     forced, name = evaluation.teacher_forced, PRIMARY[evaluation.measure][0]
     return (
         evaluation.task,
-        f"{evaluation.examples:,}",
         f"{forced.log_perplexity:.2f}",
-        f"{forced.shuffled_log_perplexity:.2f} (+{forced.gap:.2f} ± {forced.gap_error:.2f})",
+        f"{forced.gap:+.2f} ± {forced.gap_error:.2f}",
         number(evaluation.baselines.get("unigram_log_perplexity")),
         number(evaluation.baselines.get("bigram_log_perplexity")),
         f"{forced.accuracy:.1%}",
@@ -44,15 +48,17 @@ def cells(evaluation: TaskEvaluation) -> tuple[str, ...]:
 
 
 def number(value: float | None) -> str:
-    """Three digits, a dash where there is nothing."""
-    return "–" if value is None else f"{value:.3g}" if abs(value) < 10 else f"{value:.1f}"
+    """About three digits, a dash where there is nothing."""
+    if value is None:
+        return "–"
+    return f"{value:.3f}" if abs(value) < 1 else f"{value:.2f}" if abs(value) < 10 else f"{value:.1f}"
 
 
 def evaluation_table(evaluations: Sequence[TaskEvaluation]) -> Table:
     """For a terminal."""
-    table = Table(title=f"Held-out scores ({evaluations[0].split})")
+    table = Table(title=f"Held-out scores ({evaluations[0].split})", caption=LEGEND)
     for column in COLUMNS:
-        table.add_column(column, justify="left" if column == "task" else "right")
+        table.add_column(column, justify="left" if column == "task" else "right", no_wrap=True)
     for evaluation in evaluations:
         table.add_row(*cells(evaluation))
     return table

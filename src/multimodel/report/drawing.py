@@ -9,6 +9,7 @@ from multimodel.report.markup import Markup, element
 LIGHT = ("#1f5fbf", "#c8480a", "#2b8a3e", "#8e36b0", "#c2255c", "#0b7285", "#8a6100", "#5c636a")
 DARK = ("#7fb0f8", "#ff9f66", "#72cf85", "#d79aec", "#f78fb3", "#55c8da", "#e3b84d", "#bcc3ca")
 HUES = len(LIGHT)
+NARROWEST = 700  # pixels in which a drawing can still be read
 
 
 def _hues(colours: tuple[str, ...]) -> str:
@@ -17,11 +18,12 @@ def _hues(colours: tuple[str, ...]) -> str:
 
 STYLE = Markup(
     ".drawing{color:#1f2328;font-family:system-ui,-apple-system,'Segoe UI',Roboto,sans-serif;font-size:12px}"
-    ".drawing text{fill:currentColor}.drawing .quiet{opacity:.75}"
+    ".drawing text{fill:currentColor}.drawing .faint{opacity:.75}"
     ".drawing .rule{stroke:currentColor;stroke-opacity:.16;fill:none}"
     ".drawing .curve{stroke:currentColor;stroke-width:2;fill:none;stroke-linejoin:round}"
     ".drawing .dashed{stroke-dasharray:5 3}.drawing .lead{stroke:currentColor;stroke-opacity:.5;fill:none}"
-    ".drawing .heat{color:#1f5fbf;fill:currentColor}.drawing .frame{fill:none;stroke:currentColor;stroke-opacity:.3}"
+    ".drawing .heat{shape-rendering:crispEdges;color:#1f5fbf;fill:currentColor}"
+    ".drawing .frame{fill:none;stroke:currentColor;stroke-opacity:.3}"
     ".drawing .branch{stroke:currentColor;stroke-opacity:.5;fill:none}.drawing .word{font-style:italic}"
     ".drawing .label{font-weight:600}.drawing .wrong{color:#b3261e}.drawing .right{color:#1b6e2f}"
     f"{_hues(LIGHT)}"
@@ -49,7 +51,7 @@ class Drawing:
             class_="drawing",
             role="img",
             viewBox=f"0 0 {self.width:.0f} {self.height:.0f}",
-            style=f"width:100%;min-width:{min(self.width, 620):.0f}px;max-width:{self.width:.0f}px",
+            style=f"width:100%;min-width:{min(self.width, NARROWEST):.0f}px;max-width:{self.width:.0f}px",
         )
 
     def standalone(self) -> str:

@@ -1,4 +1,4 @@
-"""Which experts each task used, compared: do tasks share experts or keep to their own (paper, section 4)?"""
+"""Which experts each task used, compared: do tasks share experts or keep to their own (paper, section 2.4)?"""
 
 from __future__ import annotations
 

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from multimodel.errors import InputError
 from multimodel.evaluation.evaluate import TaskEvaluation
 from multimodel.report.record import Record
-from multimodel.tasks.errors import InputError
 from multimodel.tasks.mini8 import NAMES, load_mini8
 from multimodel.tasks.task import Task
 

@@ -10,8 +10,8 @@ from multimodel.report.drawing import HUES, Drawing, hue, text
 from multimodel.report.markup import Markup, element, joined
 from multimodel.report.series import Line
 
-WIDTH, HEIGHT = 820, 380
-LEFT, RIGHT, TOP, BOTTOM = 52, 132, 14, 46
+WIDTH, HEIGHT = 960.0, 400.0
+LEFT, RIGHT, TOP, BOTTOM = 52.0, 140.0, 34.0, 46.0
 GAP = 16.0  # between two names
 
 
@@ -58,16 +58,14 @@ def round_ticks(low: float, high: float, count: int) -> list[float]:
 
 def _value_axis(axes: Axes, ticks: Sequence[float], unit: str, number: Callable[[float], str]) -> Markup:
     rules = [element("path", d=f"M{LEFT} {axes.y(tick):.1f}H{WIDTH - RIGHT}", class_="rule") for tick in ticks]
-    names = [text(LEFT - 8, axes.y(tick), number(tick), anchor="end", class_="quiet") for tick in ticks]
-    middle = TOP + (axes.height - TOP - BOTTOM) / 2
-    turned = element("g", text(0, 0, unit, anchor="middle"), transform=f"translate(12 {middle:.1f}) rotate(-90)")
-    return joined(*rules, *names, turned)
+    names = [text(LEFT - 8, axes.y(tick), number(tick), anchor="end", class_="faint") for tick in ticks]
+    return joined(*rules, *names, text(LEFT, 12.0, unit))
 
 
 def _step_axis(axes: Axes) -> Markup:
     ticks = [tick for tick in round_ticks(axes.first, axes.last, 6) if axes.first <= tick <= axes.last]
     bottom = axes.height - BOTTOM
-    names = [text(axes.x(tick), bottom + 14, f"{tick:,.0f}", anchor="middle", class_="quiet") for tick in ticks]
+    names = [text(axes.x(tick), bottom + 14, f"{tick:,.0f}", anchor="middle", class_="faint") for tick in ticks]
     return joined(*names, text((LEFT + WIDTH - RIGHT) / 2, bottom + 34, "step", anchor="middle"))
 
 

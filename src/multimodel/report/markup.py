@@ -22,7 +22,7 @@ def escaped(content: object) -> Markup:
     return Markup(html.escape(_FORBIDDEN.sub("\N{REPLACEMENT CHARACTER}", str(content))))
 
 
-def element(name: str, *children: object, **attributes: object) -> Markup:
+def element(name: str, /, *children: object, **attributes: object) -> Markup:
     """An element; `class_` is the attribute `class`, `stroke_width` is `stroke-width`, and None leaves one out."""
     written = "".join(
         f' {key.rstrip("_").replace("_", "-")}="{escaped(short(value))}"'

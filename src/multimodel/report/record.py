@@ -9,9 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from safetensors import SafetensorError, safe_open
+
+from multimodel.errors import InputError
 from multimodel.evaluation.evaluate import Sample, TaskEvaluation, TeacherForced
 from multimodel.metrics import PRIMARY
-from multimodel.tasks.errors import InputError
 from multimodel.training import checkpoint
 from multimodel.training.checkpoint import RunConfig
 from multimodel.training.trainer import StepReport
@@ -21,10 +23,14 @@ EVALUATION, LOG = "evaluation.json", "log.jsonl"
 
 @dataclass(frozen=True, kw_only=True)
 class Record:
-    """A run as its report shows it; `about` says what was evaluated, and on what machine."""
+    """A run as its report shows it; `about` says what was evaluated, and on what machine.
+
+    `parameters` is None where the newest checkpoint's weights are gone.
+    """
 
     name: str
     config: RunConfig
+    parameters: int | None
     about: dict[str, Any]
     evaluations: tuple[TaskEvaluation, ...]
     steps: tuple[StepReport, ...]
@@ -39,15 +45,25 @@ def read_record(run: Path) -> Record:
     """The record of a run folder; raises `InputError` if it is no run, or is not evaluated yet."""
     if not run.is_dir():
         raise InputError(f"{run} is not a folder: give the one that `multimodel train … --out` wrote.")
-    config = checkpoint.load_config(checkpoint.latest(run))
+    newest = checkpoint.latest(run)
     about, evaluations = read_evaluation(run / EVALUATION)
     return Record(
         name=run.resolve().name,
-        config=config,
+        config=checkpoint.load_config(newest),
+        parameters=count_parameters(newest / checkpoint.MODEL),
         about=about,
         evaluations=evaluations,
         steps=read_log(run / LOG),
     )
+
+
+def count_parameters(weights: Path) -> int | None:
+    """The numbers in a file of weights, by its header alone; None if it cannot be read."""
+    try:
+        with safe_open(weights, framework="numpy") as tensors:
+            return sum(math.prod(tensors.get_slice(name).get_shape()) for name in tensors.keys())  # noqa: SIM118
+    except (OSError, SafetensorError):
+        return None
 
 
 def read_evaluation(path: Path) -> tuple[dict[str, Any], tuple[TaskEvaluation, ...]]:

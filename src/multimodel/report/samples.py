@@ -14,6 +14,7 @@ from multimodel.report.tree_picture import can_be_drawn, tree_picture
 from multimodel.tasks.task import Task
 from multimodel.trees import Tree, TreeError, read_tree
 
+NOTES = {"tree": ". Green constituents of an answer are in the reference too, red ones are not."}
 GONE = "This example is not in the data any more."
 
 
@@ -27,7 +28,7 @@ def sample_section(task: Task, evaluation: TaskEvaluation, inputs: Inputs) -> Ma
     return element(
         "section",
         element("h3", task.name),
-        element("p", f"{task.input.spec.kind} → {task.command}", class_="quiet"),
+        element("p", f"{task.input.spec.kind} → {task.command}{NOTES.get(task.measure, '')}", class_="quiet"),
         element("div", *cards, class_=wide),
         measures(evaluation),
         id=f"task-{task.name}",
@@ -99,7 +100,9 @@ def measures(evaluation: TaskEvaluation) -> Markup:
     heads = [element("th", name, scope="col") for name in ("measure", "model", "shuffled input", "baseline")]
     columns = (evaluation.measures, evaluation.shuffled_measures, evaluation.baseline_measures)
     rows = [
-        element("tr", element("th", name, scope="row"), *(element("td", number(column.get(name))) for column in columns))
+        element(
+            "tr", element("th", name, scope="row"), *(element("td", number(column.get(name))) for column in columns)
+        )
         for name in evaluation.measures
     ]
     signatures = [element("p", f"{name}: {value}", class_="code") for name, value in evaluation.signatures.items()]

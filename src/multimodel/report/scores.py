@@ -5,10 +5,23 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from multimodel.evaluation.evaluate import CLEARLY_ERRORS, CLEARLY_NATS, TaskEvaluation
-from multimodel.evaluation.table import COLUMNS, cells
+from multimodel.evaluation.table import number
 from multimodel.metrics import PRIMARY
 from multimodel.report.markup import Markup, element, joined
 
+COLUMNS = (
+    "task",
+    "examples",
+    "log-perplexity",
+    "with shuffled input",
+    "unigram",
+    "bigram",
+    "accuracy",
+    "measure",
+    "measure, shuffled",
+    "measure, baseline",
+    "learned",
+)
 FULL_NAMES = {
     "wer": "word error rate",
     "top1": "share of classes named right",
@@ -27,7 +40,7 @@ def score_section(evaluations: Sequence[TaskEvaluation], tasks: Sequence[str]) -
 
 
 def score_table(evaluations: Sequence[TaskEvaluation]) -> Markup:
-    """One row a task, as on the terminal."""
+    """One row a task."""
     heads = [element("th", name, scope="col") for name in COLUMNS]
     return element(
         "table",
@@ -39,13 +52,29 @@ def score_table(evaluations: Sequence[TaskEvaluation]) -> Markup:
 
 def score_row(evaluation: TaskEvaluation) -> Markup:
     """The task links to its samples."""
-    task, *middle, learned = cells(evaluation)
-    mark = element("span", learned, class_="yes" if evaluation.teacher_forced.learned else "no")
+    learned = evaluation.teacher_forced.learned
+    mark = element("span", "yes" if learned else "not yet", class_="yes" if learned else "no")
     return element(
         "tr",
-        element("th", element("a", task, href=f"#task-{task}"), scope="row"),
-        *(element("td", cell) for cell in middle),
+        element("th", element("a", evaluation.task, href=f"#task-{evaluation.task}"), scope="row"),
+        *(element("td", cell) for cell in cells(evaluation)),
         element("td", mark),
+    )
+
+
+def cells(evaluation: TaskEvaluation) -> tuple[str, ...]:
+    """The numbers of a row as text."""
+    forced, name = evaluation.teacher_forced, PRIMARY[evaluation.measure][0]
+    return (
+        f"{evaluation.examples:,}",
+        number(forced.log_perplexity),
+        f"{number(forced.shuffled_log_perplexity)} ({forced.gap:+.2f} ± {forced.gap_error:.2f})",
+        number(evaluation.baselines.get("unigram_log_perplexity")),
+        number(evaluation.baselines.get("bigram_log_perplexity")),
+        f"{forced.accuracy:.1%}",
+        f"{name} {number(evaluation.measures[name])}",
+        number(evaluation.shuffled_measures[name]),
+        number(evaluation.baseline_measures.get(name)),
     )
 
 
@@ -53,7 +82,7 @@ def explanation(evaluations: Sequence[TaskEvaluation]) -> Markup:
     """How to read the table."""
     kinds = dict.fromkeys(evaluation.measure for evaluation in evaluations)
     named = [
-        f"{name} is the {FULL_NAMES.get(name, name)} ({DIRECTIONS[direction]})"
+        f"{name}: {FULL_NAMES.get(name, name)}, {DIRECTIONS[direction]}"
         for name, direction in (PRIMARY[kind] for kind in kinds)
     ]
     learned = sum(evaluation.teacher_forced.learned for evaluation in evaluations)
@@ -61,15 +90,16 @@ def explanation(evaluations: Sequence[TaskEvaluation]) -> Markup:
         element(
             "p",
             "All numbers come from examples that were kept out of training. Log-perplexity is the loss in nats per "
-            "target symbol, each symbol given the true ones before it; lower is better. Under ",
-            element("b", "shuffled"),
+            "target symbol, each symbol given the true ones before it; lower is better. With ",
+            element("b", "shuffled input"),
             " the same model reads the input of another example; in brackets stands what the true input saves, with "
             "its standard error. Unigrams and bigrams know the targets' frequencies and see no input. The measure is "
-            f"taken on answers that the model wrote by itself: {'; '.join(named)}. Beside it stand the same measure "
-            "with shuffled inputs and of a trivial baseline, where there is one. ",
+            "taken on answers that the model wrote by itself; beside it stand the same measure with shuffled inputs "
+            "and of a trivial baseline, where there is one. ",
             element("b", "Learned"),
             f" says yes only where the true input saves more than {CLEARLY_NATS} nats and more than "
             f"{CLEARLY_ERRORS:.0f} standard errors: fluent output alone does not count. "
             f"That holds for {learned} of {len(evaluations)} {'task' if len(evaluations) == 1 else 'tasks'}.",
-        )
+        ),
+        element("p", f"Measures: {'; '.join(named)}.", class_="quiet"),
     )

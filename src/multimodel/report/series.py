@@ -9,7 +9,7 @@ import numpy as np
 
 from multimodel.training.trainer import StepReport
 
-WINDOWS, POINTS = 40, 160
+WINDOWS, POINTS, LEAST = 20, 160, 4
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,7 +45,7 @@ def loss_lines(steps: Sequence[StepReport], tasks: Sequence[str]) -> list[Line]:
     """The smoothed training loss of each task that has trained, over steps."""
     by_task = {task: [report for report in steps if report.task == task] for task in tasks}
     return [
-        running_mean(task, reports, lambda report: report.loss, lambda report: report.symbols)
+        running_mean(task, reports, lambda report: report.loss, lambda report: report.symbols, LEAST)
         for task, reports in by_task.items()
         if reports
     ]
@@ -53,17 +53,26 @@ def loss_lines(steps: Sequence[StepReport], tasks: Sequence[str]) -> list[Line]:
 
 def speed_line(steps: Sequence[StepReport]) -> Line:
     """Target symbols per second over steps."""
-    return running_mean("all", steps, lambda report: report.symbols / report.seconds, lambda report: report.seconds)
+    turns = turns_of_all(steps)
+    return running_mean("all tasks", steps, lambda report: report.symbols / report.seconds, _seconds, turns)
 
 
 def share_lines(steps: Sequence[StepReport]) -> list[Line]:
     """Over steps, the share of places that were padding and the share of time spent waiting for data."""
+    turns = turns_of_all(steps)
     return [
-        running_mean("padding", steps, lambda report: report.padding, lambda report: 1.0),
-        running_mean(
-            "data wait", steps, lambda report: report.waiting / report.seconds, lambda report: report.seconds
-        ),
+        running_mean("padding", steps, lambda report: report.padding, lambda report: 1.0, turns),
+        running_mean("data wait", steps, lambda report: report.waiting / report.seconds, _seconds, turns),
     ]
+
+
+def turns_of_all(steps: Sequence[StepReport]) -> int:
+    """Steps in which each task has had its turn about once: a shorter mean would show whose turn it is."""
+    return len({report.task for report in steps})
+
+
+def _seconds(report: StepReport) -> float:
+    return report.seconds
 
 
 def running_mean(
@@ -71,11 +80,12 @@ def running_mean(
     steps: Sequence[StepReport],
     value: Callable[[StepReport], float],
     weight: Callable[[StepReport], float],
+    least: int,
 ) -> Line:
-    """Weighted mean over a trailing window of 1/40 of the steps, thinned to at most 160 points."""
+    """Weighted mean over a trailing window of 1/20 of the steps, at least `least`, thinned to at most 160 points."""
     weights = np.array([weight(report) for report in steps], dtype=np.float64)
     weighted = weights * np.array([value(report) for report in steps])
-    window = max(1, len(steps) // WINDOWS)
+    window = max(least, len(steps) // WINDOWS)
     means = _trailing(weighted, window) / np.maximum(_trailing(weights, window), 1e-12)
     chosen = np.unique(np.linspace(0, len(steps) - 1, min(len(steps), POINTS)).round().astype(int))
     return Line(

@@ -15,13 +15,13 @@ DEEPEST, LONGEST = 24, 60
 
 @dataclass(frozen=True, kw_only=True)
 class Node:
-    """A constituent or a tag, at `x` in the drawing and `depth` levels down, over words `start` to `end`."""
+    """A constituent or a tag, at `x` in the drawing and `level` steps above its words `start` to `end`."""
 
     label: str
     word: str | None
     children: tuple[Node, ...]
     x: float
-    depth: int
+    level: int
     start: int
     end: int
 
@@ -39,31 +39,28 @@ def can_be_drawn(tree: Tree) -> bool:
 def tree_picture(tree: Tree, reference: Tree | None, about: str) -> Drawing:
     """A tree that can be drawn; with a reference, constituents that it has too are marked right, others wrong."""
     expected = set(spans(reference)) if reference else None
-    widths = [
-        max(len(word), len(tag)) * LETTER + SPACE for word, tag in zip(words(tree), tags(tree), strict=True)
-    ]
+    widths = [max(len(word), len(tag)) * LETTER + SPACE for word, tag in zip(words(tree), tags(tree), strict=True)]
     middles = [MARGIN + sum(widths[:place]) + width / 2 for place, width in enumerate(widths)]
-    nodes = list(walk(placed(tree, 0, 0, middles)))
-    lowest = max(node.depth for node in nodes)
+    root = placed(tree, 0, middles)
     return Drawing(
         width=sum(widths) + 2 * MARGIN,
-        height=2 * MARGIN + (lowest + 0.6) * LEVEL,
+        height=2 * MARGIN + (root.level + 0.6) * LEVEL,
         about=about,
-        content=joined(*(drawn(node, lowest, expected) for node in nodes)),
+        content=joined(*(drawn(node, root.level, expected) for node in walk(root))),
     )
 
 
-def placed(tree: Tree, depth: int, start: int, middles: Sequence[float]) -> Node:
+def placed(tree: Tree, start: int, middles: Sequence[float]) -> Node:
     """Tags over their words, constituents over the middle of their children."""
     children: list[Node] = []
     for child in subtrees(tree):
-        children.append(placed(child, depth + 1, children[-1].end if children else start, middles))
+        children.append(placed(child, children[-1].end if children else start, middles))
     return Node(
         label=tree.label,
         word=tree.word,
         children=tuple(children),
         x=(children[0].x + children[-1].x) / 2 if children else middles[start],
-        depth=depth,
+        level=1 + max(child.level for child in children) if children else 0,
         start=start,
         end=children[-1].end if children else start + 1,
     )
@@ -81,14 +78,14 @@ def walk(node: Node) -> Iterator[Node]:
         yield from walk(child)
 
 
-def drawn(node: Node, lowest: int, expected: set[tuple[str, int, int]] | None) -> Markup:
+def drawn(node: Node, highest: int, expected: set[tuple[str, int, int]] | None) -> Markup:
     """A label with the branches below it; tags stand in the bottom row, above their words."""
-    y = height(node, lowest)
+    y = height(node, highest)
     if node.word is not None:
         word = text(node.x, y + LEVEL * 0.6, node.word, anchor="middle", class_="word")
-        return joined(text(node.x, y, node.label, anchor="middle", class_="quiet"), word)
+        return joined(text(node.x, y, node.label, anchor="middle", class_="faint"), word)
     lines = (
-        f"M{node.x:.1f} {y + HALF_LINE:.1f}L{child.x:.1f} {height(child, lowest) - HALF_LINE:.1f}"
+        f"M{node.x:.1f} {y + HALF_LINE:.1f}L{child.x:.1f} {height(child, highest) - HALF_LINE:.1f}"
         for child in node.children
     )
     mark = "label"
@@ -98,6 +95,6 @@ def drawn(node: Node, lowest: int, expected: set[tuple[str, int, int]] | None) -
     return joined(branches, text(node.x, y, node.label, anchor="middle", class_=mark))
 
 
-def height(node: Node, lowest: int) -> float:
+def height(node: Node, highest: int) -> float:
     """The place of a node's label from the top."""
-    return MARGIN + (lowest if node.word is not None else node.depth) * LEVEL
+    return MARGIN + (highest - node.level) * LEVEL

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Self
+from typing import IO
 
 from rich.console import Console, Group
 from rich.live import Live
@@ -88,7 +88,7 @@ class Display:
         self.next_line = 0.0
         self.log: IO[str] | None = None
 
-    def __enter__(self) -> Self:
+    def __enter__(self) -> Display:
         from torch.utils.tensorboard.writer import SummaryWriter  # imports take a second, and only training needs it
 
         self.run.mkdir(parents=True, exist_ok=True)

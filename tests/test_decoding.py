@@ -1,0 +1,237 @@
+"""Decoding: equal to the slow search that runs the whole model for every symbol, and an end to it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from itertools import product
+from typing import NamedTuple
+
+import pytest
+import torch
+from jaxtyping import Bool, Float, Int, Num
+from torch import Tensor, nn
+
+import tiny
+from multimodel.batch import Batch, Net, Route
+from multimodel.build import MODALITIES, build_model
+from multimodel.decoding import LENGTH_PENALTY, MOST_SYMBOLS, beam, classes, greedy, reorder
+from multimodel.modalities.modality import Bottom, Representation, Top
+from multimodel.modalities.text import Text
+from multimodel.model import MultiModel
+
+TASKS = ["speech", "speech-raw", "caption", "en-de"]
+
+
+@pytest.fixture(scope="module")
+def model() -> MultiModel:
+    """A model whose commands and symbols matter so much that hypotheses differ and some end early."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(3)
+        built = tiny.model()
+        with torch.no_grad():
+            built.nets["text"].output.mul_(2)
+    return built
+
+
+class Hypothesis(NamedTuple):
+    score: float
+    symbols: tuple[int, ...]
+    ended: bool
+
+    @property
+    def penalised(self) -> float:
+        """Wu et al. 2016, equation 14; the end counts as a symbol."""
+        return self.score / ((5 + len(self.symbols)) / 6) ** LENGTH_PENALTY
+
+
+@torch.no_grad()
+def next_scores(model: MultiModel, batch: Batch, symbols: tuple[int, ...]) -> list[float]:
+    """Log-probabilities of what follows `symbols`, from the whole model at once; padding cannot follow."""
+    targets = torch.tensor([[*symbols, 2]])  # what stands at the last place is not read
+    logits = model(replace(batch, targets=targets, target_mask=torch.ones_like(targets, dtype=torch.bool))).logits
+    return [-torch.inf, *logits[0, len(symbols)].log_softmax(0).tolist()[1:]]
+
+
+def plain_beam(model: MultiModel, batch: Batch, width: int, limit: int) -> list[Hypothesis]:
+    """Beam search over one example, as it would be written on a blackboard."""
+    hypotheses = [Hypothesis(0.0, (), False)]
+    for _ in range(limit):
+        candidates = [hypothesis for hypothesis in hypotheses if hypothesis.ended]
+        for hypothesis in hypotheses:
+            if not hypothesis.ended:
+                for symbol, score in enumerate(next_scores(model, batch, hypothesis.symbols)):
+                    candidates.append(
+                        Hypothesis(hypothesis.score + score, (*hypothesis.symbols, symbol), symbol == 1)
+                    )
+        hypotheses = sorted(candidates, key=lambda hypothesis: -hypothesis.score)[:width]
+        if all(hypothesis.ended for hypothesis in hypotheses):
+            break
+    return sorted(hypotheses, key=lambda hypothesis: -hypothesis.penalised)
+
+
+def without_end(symbols: tuple[int, ...]) -> list[int]:
+    return [symbol for symbol in symbols if symbol != 1]
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_greedy_is_the_likeliest_symbol_of_the_whole_model_each_time(model: MultiModel, task: str) -> None:
+    batch = tiny.batch(task, 3)
+    written = greedy(model, batch, 8)
+    for row in range(3):
+        alone, symbols, total = tiny.part(batch, slice(row, row + 1)), (), 0.0
+        while len(symbols) < 8 and 1 not in symbols:
+            scores = next_scores(model, alone, symbols)
+            symbols += (scores.index(max(scores)),)
+            total += max(scores)
+        assert written.symbols[row] == [without_end(symbols)]
+        assert float(written.scores[row, 0]) == pytest.approx(total, abs=1e-3)
+
+
+def test_a_beam_of_one_is_greedy(model: MultiModel) -> None:
+    batch = tiny.batch("en-de", 4)
+    one, best = beam(model, batch, 1, 9), greedy(model, batch, 9)
+    assert one.symbols == best.symbols
+    assert torch.equal(one.scores, best.scores)
+
+
+@pytest.mark.parametrize(("task", "width"), [("en-de", 2), ("en-de", 5), ("caption", 3), ("speech", 3)])
+def test_beam_search_equals_a_plain_one_that_runs_the_whole_model(model: MultiModel, task: str, width: int) -> None:
+    batch = tiny.batch(task, 3)
+    written = beam(model, batch, width, 6)
+    ended = []
+    for row in range(3):
+        expected = plain_beam(model, tiny.part(batch, slice(row, row + 1)), width, 6)
+        assert written.symbols[row] == [without_end(hypothesis.symbols) for hypothesis in expected]
+        scores = torch.tensor([hypothesis.score for hypothesis in expected])
+        torch.testing.assert_close(written.scores[row], scores, rtol=1e-3, atol=1e-3)
+        ended += [hypothesis.ended for hypothesis in expected]
+    assert len(set(ended)) == 2  # some ended, some ran into the limit
+
+
+def test_memory_reordered_between_two_symbols_continues_the_other_beam(model: MultiModel) -> None:
+    batch = tiny.batch("en-de", 3, 20)
+    rows = torch.tensor([2, 0, 0])
+    with torch.no_grad():
+        expected = model(replace(batch, inputs=batch.inputs[rows], targets=batch.targets[rows])).logits
+        memory = model.start(model.encode(batch), 20)
+        for position in range(20):
+            if position == 10:
+                memory = reorder(memory, rows)
+                batch = replace(batch, targets=batch.targets[rows])
+            previous = batch.targets[:, position - 1 : position] if position else None
+            logits = model.step(batch.route, previous, memory, position)
+            if position >= 10:
+                torch.testing.assert_close(logits, expected[:, position], rtol=1e-4, atol=1e-4)
+
+
+def test_a_wide_beam_finds_the_best_of_all_sequences() -> None:
+    nets, route = {"text": Net(kind="text", size=4)}, Route(bottom="text", top="text", command="go")
+    model = tiny.shaken(build_model(tiny.SIZES, nets, ["go"])).eval()
+    batch = replace(tiny.batch("en-de", 1), route=route, inputs=torch.tensor([[2, 3, 2, 1, 3, 3, 2, 2, 1]]))
+    possible = [(*symbols, 1) for length in range(3) for symbols in product((2, 3), repeat=length)]
+    possible += list(product((2, 3), repeat=3))
+    everything = []
+    for symbols in possible:
+        steps = [next_scores(model, batch, symbols[:length])[symbol] for length, symbol in enumerate(symbols)]
+        everything.append(Hypothesis(sum(steps), symbols, symbols[-1] == 1))
+    everything.sort(key=lambda hypothesis: -hypothesis.penalised)
+    written = beam(model, batch, 24, 3)
+    assert written.symbols[0][: len(everything)] == [without_end(hypothesis.symbols) for hypothesis in everything]
+    assert torch.isinf(written.scores[0, len(everything) :]).all()
+
+
+@pytest.mark.parametrize("width", [1, 3])
+@pytest.mark.parametrize("task", TASKS)
+def test_examples_of_a_batch_are_written_as_if_alone(model: MultiModel, task: str, width: int) -> None:
+    axes = 2 if task == "caption" else 1
+    first, second = tiny.batch(task, 1), tiny.batch(task, 1)
+    both = tiny.joined(tiny.padded(first, (17, 20)[:axes]), tiny.padded(second, (17, 20)[:axes]))
+    longer = tiny.joined(both, tiny.padded(first, (17, 20)[:axes]))
+    together = beam(model, longer, width, 10)
+    for row, alone in enumerate((first, second, first)):
+        expected = beam(model, alone, width, 10)
+        assert together.symbols[row] == expected.symbols[0]
+        torch.testing.assert_close(together.scores[row], expected.scores[0], rtol=1e-3, atol=1e-3)
+
+
+class Parrot(nn.Module, Bottom, Top):
+    """Writes the same symbol at every position, however its input looks."""
+
+    autoregressive = True
+
+    def __init__(self, width: int, symbol: int) -> None:
+        super().__init__()
+        self.text = Text(tiny.SYMBOLS, width)
+        self.symbol = symbol
+
+    def bottom(self, inputs: Num[Tensor, "b ..."], mask: Bool[Tensor, "b ..."]) -> Representation:
+        return self.text.bottom(inputs, mask)
+
+    def embed(self, targets: Int[Tensor, "b t"], mask: Bool[Tensor, "b t"]) -> Float[Tensor, "b t d"]:
+        return self.text.embed(targets, mask)
+
+    def top(self, body: Representation) -> Float[Tensor, "b t v"]:
+        logits = torch.zeros(*body.x.shape[:2], tiny.SYMBOLS)
+        logits[:, :, self.symbol] = 9.0
+        return logits
+
+
+def parrot(symbol: int) -> MultiModel:
+    modalities = {**MODALITIES, "parrot": lambda sizes, size: Parrot(sizes.width, symbol)}
+    return build_model(tiny.SIZES, {"text": Net(kind="parrot", size=1)}, tiny.COMMANDS, modalities).eval()
+
+
+def steps_of(model: MultiModel, monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """The positions at which the model is asked for a symbol."""
+    asked: list[int] = []
+    step = model.step
+
+    def counted(*arguments: object) -> Tensor:
+        asked.append(arguments[3])
+        return step(*arguments)
+
+    monkeypatch.setattr(model, "step", counted)
+    return asked
+
+
+def test_writing_stops_where_all_examples_have_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = parrot(1)
+    asked = steps_of(model, monkeypatch)
+    assert greedy(model, tiny.batch("en-de", 3)).symbols == [[[]]] * 3
+    assert asked == [0]
+
+
+def test_writing_stops_at_the_callers_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = parrot(4)
+    asked = steps_of(model, monkeypatch)
+    assert greedy(model, tiny.batch("en-de"), 5).symbols == [[[4] * 5]] * 2
+    assert asked == list(range(5))
+
+
+def test_every_example_has_a_limit_by_its_own_length() -> None:
+    short, long = tiny.batch("en-de", 1), tiny.batch("en-de", 1)
+    short = replace(short, inputs=short.inputs[:, :2], input_mask=short.input_mask[:, :2])
+    written = greedy(parrot(4), tiny.joined(tiny.padded(short, (7,)), long))
+    assert [len(symbols[0]) for symbols in written.symbols] == [38, 59]
+    assert greedy(parrot(4), short).symbols[0] == written.symbols[0]
+
+
+def test_no_answer_is_longer_than_the_most_symbols() -> None:
+    batch = tiny.padded(tiny.batch("en-de", 1), (60,))
+    batch = replace(batch, input_mask=torch.ones_like(batch.input_mask))
+    assert len(greedy(parrot(4), batch, 500).symbols[0][0]) == MOST_SYMBOLS
+
+
+def test_padding_is_never_written() -> None:
+    assert 0 not in greedy(parrot(0), tiny.batch("en-de", 1), 6).symbols[0][0]
+
+
+def test_classes_come_likeliest_first_with_their_probabilities(model: MultiModel) -> None:
+    batch = tiny.batch("imageclass", 3)
+    order, chances = classes(model, batch)
+    with torch.no_grad():
+        expected = model(batch).logits[:, 0].softmax(1)
+    torch.testing.assert_close(chances, expected.gather(1, order))
+    assert (chances.diff(dim=1) <= 0).all()
+    assert torch.equal(order[:, 0], expected.argmax(1))
+    assert torch.equal(order.sort(dim=1).values, torch.arange(tiny.CLASSES).expand(3, -1))
