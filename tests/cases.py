@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import tiny
 import torch
 from torch import Tensor, nn
 
-import tiny
 from multimodel.body import Decoder, DecoderLayer, Encoder, Mixer, Source
 from multimodel.layers.attention import (
     AttentionBlock,
@@ -197,6 +197,7 @@ def text_model() -> MultiModel:
 
 SEQUENCE = {"shape": (2, LENGTH, WIDTH), "output": (2, LENGTH, WIDTH)}
 SHORT = {"shape": (2, 12, WIDTH), "output": (2, 12, WIDTH)}
+MIDDLE = {"shape": (2, 40, WIDTH), "output": (2, 40, WIDTH)}
 
 CASES: dict[type[nn.Module], Case] = {
     Timing: Case(make=Timing, apply=called, causal=True, **SHORT),
@@ -223,12 +224,13 @@ CASES: dict[type[nn.Module], Case] = {
     SepConv2d: Case(
         make=lambda: SepConv2d(3, 6, (3, 3), (2, 2)), shape=(2, 7, 6, 3), apply=called, output=(2, 4, 3, 6)
     ),
-    ConvStep2d: Case(
-        make=lambda: ConvStep2d(3, 6, (3, 3)), shape=(2, 7, 6, 3), apply=on_plane, output=(2, 7, 6, 6)
-    ),
+    ConvStep2d: Case(make=lambda: ConvStep2d(3, 6, (3, 3)), shape=(2, 7, 6, 3), apply=on_plane, output=(2, 7, 6, 6)),
     ConvRes: Case(make=lambda: ConvRes(3, 6), shape=(2, 7, 6, 3), apply=on_plane, output=(2, 4, 3, 6)),
     MultiHeadAttention: Case(
-        make=attention, apply=lambda module, x: module.attend(x, module.read(x, None), causal=True), causal=True, **SHORT
+        make=attention,
+        apply=lambda module, x: module.attend(x, module.read(x, None), causal=True),
+        causal=True,
+        **SHORT,
     ),
     SelfAttention: Case(
         make=lambda: SelfAttention(attention()), apply=called, causal=True, stepwise=self_stepped, **SHORT
@@ -241,8 +243,7 @@ CASES: dict[type[nn.Module], Case] = {
         apply=lambda module, x: module(x, *source(x)),
         causal=True,
         stepwise=block_stepped,
-        shape=(2, 40, WIDTH),
-        output=(2, 40, WIDTH),
+        **MIDDLE,
     ),
     NoisyTopKGate: Case(
         make=lambda: NoisyTopKGate(WIDTH, 5, 2), shape=(20, WIDTH), apply=gates, output=(20, 5), precise=True
@@ -277,17 +278,15 @@ CASES: dict[type[nn.Module], Case] = {
         apply=lambda module, x: module(x, source(x)),
         causal=True,
         stepwise=mixer_stepped,
-        **SEQUENCE,
+        **MIDDLE,
     ),
-    DecoderLayer: Case(
-        make=lambda: layers()[0], apply=lambda module, x: module(x, source(x)), causal=True, **SHORT
-    ),
+    DecoderLayer: Case(make=lambda: layers()[0], apply=lambda module, x: module(x, source(x)), causal=True, **SHORT),
     Decoder: Case(
         make=lambda: Decoder(layers(), experts()),
         apply=lambda module, x: module(x, real(x), source(x))[0],
         causal=True,
         stepwise=decoder_stepped,
-        **SEQUENCE,
+        **MIDDLE,
     ),
     MultiModel: Case(
         make=text_model,

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
+import tiny
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-import tiny
 from multimodel.body import Decoder, Encoder, Mixer, Source
 from multimodel.layers.experts import NoExperts
 from multimodel.layers.timing import Timing

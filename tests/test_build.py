@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+import tiny
 import torch
 from torch import Tensor, nn
 
-import tiny
 from multimodel.batch import Net
 from multimodel.build import Sizes, build_model
 from multimodel.decoding import beam
@@ -74,9 +74,7 @@ def test_every_alternative_writes_symbol_by_symbol_what_it_says_at_once(
 
 
 @pytest.mark.parametrize(("changes", "swapped"), PARTS)
-def test_every_alternative_ignores_padding_and_the_future(
-    changes: dict[str, str], swapped: dict[type, type]
-) -> None:
+def test_every_alternative_ignores_padding_and_the_future(changes: dict[str, str], swapped: dict[type, type]) -> None:
     model, batch = tiny.model(**changes), tiny.batch("en-de", 2, 8)
     expected = model(batch).logits
     padded = model(tiny.padded(batch, (5,), 3)).logits[:, :8]

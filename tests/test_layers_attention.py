@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 import torch
+from authors import agree, load
 from torch import Tensor, nn
 
-from authors import agree, load
 from multimodel.layers.attention import (
     AttentionBlock,
     AverageSource,
@@ -58,7 +58,10 @@ def test_attention_agrees_with_the_authors_code(name: str, prefix: str, joint: l
     agree(x.grad, fixture["grad:in:x"])
     if name == "encdec":
         agree(source.grad, fixture["grad:in:memory"])
-    for linears, names in [*[(projections(attention, names), names) for names in joint], ([attention.output], "output")]:
+    for linears, names in [
+        *[(projections(attention, names), names) for names in joint],
+        ([attention.output], "output"),
+    ]:
         kernel = fixture[f"grad:{prefix}/{names}_transform_single/kernel"][0, 0]
         agree(torch.cat([linear.weight.grad.T for linear in linears], dim=1), kernel)
         bias = fixture[f"grad:{prefix}/{names}_transform_single/bias"]

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 import torch
 import torch.nn.functional as F
+from authors import Fixture, agree, load
 from torch import Tensor, nn
 
-from authors import Fixture, agree, load
 from multimodel.layers.convolution import NORM_EPSILON, ConvBlock, ConvStep, SepConv, depthwise
 
 
@@ -27,9 +27,7 @@ def authors_steps(fixture: Fixture) -> list[ConvStep]:
     return steps
 
 
-@pytest.mark.parametrize(
-    "name", ["k3_k15d8_left", "k15_k15d4_left", "k3k3_same_mask", "k15_k15d4_same_mask"]
-)
+@pytest.mark.parametrize("name", ["k3_k15d8_left", "k15_k15d4_left", "k3k3_same_mask", "k15_k15d4_same_mask"])
 def test_conv_steps_agree_with_the_authors_code(name: str) -> None:
     fixture = load(f"03_sepconv_{name}")
     mask = fixture["in:mask"][:, :, 0] if fixture.meta["mask"] else None

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 import torch
 import torch.nn.functional as F
+from authors import agree, load
 from torch import nn
 
-from authors import agree, load
 from multimodel.layers.convolution import NORM_EPSILON
 from multimodel.layers.planes import ConvRes, ConvStep2d, max_pool, pad_even, pad_same, same_padding
 

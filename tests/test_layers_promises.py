@@ -7,13 +7,13 @@ import inspect
 import pkgutil
 
 import pytest
+import tiny
 import torch
+from cases import CASES, Case
 from torch import Tensor, nn
 
 import multimodel.layers
 import multimodel.modalities
-import tiny
-from cases import CASES, Case
 
 ROWS = [pytest.param(case, id=module.__name__) for module, case in CASES.items()]
 CAUSAL = [pytest.param(case, id=module.__name__) for module, case in CASES.items() if case.causal]

@@ -5,12 +5,12 @@ from __future__ import annotations
 from math import ceil
 
 import pytest
+import tiny
 import torch
 import torch.nn.functional as F
+from authors import agree, load
 from torch import Tensor
 
-import tiny
-from authors import agree, load
 from multimodel.layers.planes import to_plane, to_sequence
 from multimodel.loss import smoothed_cross_entropy
 from multimodel.modalities.audio import Spectrogram, Waveform
@@ -181,7 +181,10 @@ def test_padding_changes_no_class(size: tuple[int, int], extra: tuple[int, int])
 def test_a_class_depends_on_how_positions_lie_in_the_plane() -> None:
     net, x = tiny.shaken(Category(5, 8)), torch.randn(1, 12, 8)
     mask = torch.ones(1, 12, dtype=torch.bool)
-    wide, high = net.top(Representation(x, mask, mask.view(1, 3, 4))), net.top(Representation(x, mask, mask.view(1, 4, 3)))
+    wide, high = (
+        net.top(Representation(x, mask, mask.view(1, 3, 4))),
+        net.top(Representation(x, mask, mask.view(1, 4, 3))),
+    )
     assert not torch.allclose(wide, high)
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+import tiny
 import torch
 from torch import Tensor
 
-import tiny
 from multimodel.batch import Batch
 from multimodel.loss import smoothed_cross_entropy
 from multimodel.model import MultiModel
@@ -72,7 +72,11 @@ def test_logits_of_a_class_never_depend_on_the_class(model: MultiModel) -> None:
 
 @pytest.mark.parametrize(
     ("task", "extra"),
-    [pytest.param(task, extra, id=f"{task}-{extra}") for task in TASKS[:5] for extra in PADDING[tiny.ROUTES[task].bottom]],
+    [
+        pytest.param(task, extra, id=f"{task}-{extra}")
+        for task in TASKS[:5]
+        for extra in PADDING[tiny.ROUTES[task].bottom]
+    ],
 )
 def test_padding_changes_no_logits_and_no_balance(model: MultiModel, task: str, extra: tuple[int, ...]) -> None:
     batch = tiny.batch(task)

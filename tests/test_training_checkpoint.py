@@ -49,7 +49,7 @@ def restore(place: Path) -> None:
 def test_a_checkpoint_restores_the_run_without_its_data(tmp_path: Path, trainer: Trainer) -> None:
     place = save(tmp_path, trainer)
     config = load_config(place)
-    assert config.tasks == CONFIG.tasks  # Task leaves examples out of the comparison
+    assert [task.to_json() for task in config.tasks] == [task.to_json() for task in CONFIG.tasks]
     assert config.vocabulary.sha256 == CONFIG.vocabulary.sha256
     same = ("preset", "model", "data", "training", "data_folder", "nets", "commands")
     assert {name: getattr(config, name) for name in same} == {name: getattr(CONFIG, name) for name in same}
@@ -209,7 +209,9 @@ def test_nothing_in_the_package_unpickles() -> None:
     assert multimodel.__file__ is not None
     sources = list(Path(multimodel.__file__).parent.rglob("*.py"))
     assert len(sources) > 50
-    pattern = re.compile(r"torch\.load|import pickle|from pickle|joblib|allow_pickle=True|weights_only|\beval\(|\bexec\(")
+    pattern = re.compile(
+        r"torch\.load|import pickle|from pickle|joblib|allow_pickle=True|weights_only|\beval\(|\bexec\("
+    )
     found = {str(path) for path in sources for line in path.read_text().splitlines() if pattern.search(line)}
     assert {path for path in found if "eval(" not in Path(path).read_text()} == set()
 

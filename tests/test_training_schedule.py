@@ -11,7 +11,9 @@ SETTINGS = TrainingSettings(steps=100, warm_up=10, learning_rate=2.0)
 
 def test_the_rate_climbs_in_a_line_and_is_whole_at_the_last_step_of_the_warm_up() -> None:
     constant = replace(SETTINGS, decay="none")
-    assert [learning_rate(constant, step, 0.0) for step in (0, 4, 9, 10, 99)] == pytest.approx([0.2, 1.0, 2.0, 2.0, 2.0])
+    assert [learning_rate(constant, step, 0.0) for step in (0, 4, 9, 10, 99)] == pytest.approx(
+        [0.2, 1.0, 2.0, 2.0, 2.0]
+    )
 
 
 def test_cosine_falls_to_nothing_at_the_end_of_the_budget() -> None:

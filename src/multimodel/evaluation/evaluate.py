@@ -1,7 +1,7 @@
 """Evaluation of a run on held-out data: scores, decoded measures, and two controls beside each task.
 
 The trivial baseline never looks at the input; the shuffled control is the same model given other examples' inputs. A
-task counts as learned only where the true input is clearly better than a shuffled one.
+task counts as learned only where the true input is clearly better than a shuffled one, and than the unigrams.
 """
 
 from __future__ import annotations
@@ -89,7 +89,7 @@ class EvaluationSettings:
     """Held-out split: `dev` or `test`."""
     examples: int | None = None
     """Score only the first so many examples of each task."""
-    decode: int | None = 500
+    decode: int | None = 200
     """Decode an evenly spread part of so many examples."""
     beams: int = 1
     """Beams of the search; 1 is greedy."""
@@ -122,6 +122,7 @@ def evaluate_task(model: MultiModel, task: Task, settings: EvaluationSettings, c
     started = time.perf_counter()
     encoded = encode_examples(task, settings.split, cache=cache, limit=settings.examples)
     shuffled = shuffled_inputs(encoded, settings.seed)
+    baselines = symbol_baselines(task, encode_examples(task, TRAIN, cache=cache), encoded)
     places = evenly(len(encoded), settings.decode)
     examples = [task.examples[settings.split][encoded.rows[place]] for place in places]
     answers = decode(model, task, part(encoded, places), examples, settings.beams)
@@ -132,8 +133,10 @@ def evaluate_task(model: MultiModel, task: Task, settings: EvaluationSettings, c
         measure=task.measure,
         examples=len(encoded),
         left_out=encoded.too_long,
-        teacher_forced=teacher_forced(score(model, task, encoded), score(model, task, shuffled)),
-        baselines=symbol_baselines(task, encode_examples(task, TRAIN, cache=cache), encoded),
+        teacher_forced=teacher_forced(
+            score(model, task, encoded), score(model, task, shuffled), baselines["unigram_log_perplexity"]
+        ),
+        baselines=baselines,
         decoded=len(examples),
         beams=settings.beams,
         measures=measured(task, answers, examples),
@@ -145,8 +148,8 @@ def evaluate_task(model: MultiModel, task: Task, settings: EvaluationSettings, c
     )
 
 
-def teacher_forced(true: Scored, shuffled: Scored) -> TeacherForced:
-    """Both scores and the difference between them."""
+def teacher_forced(true: Scored, shuffled: Scored, unigram: float) -> TeacherForced:
+    """Both scores and the difference between them; `unigram` is the log-perplexity that a learned task is below."""
     saved, error = gap(true, shuffled)
     return TeacherForced(
         log_perplexity=true.total.log_perplexity,
@@ -155,7 +158,7 @@ def teacher_forced(true: Scored, shuffled: Scored) -> TeacherForced:
         shuffled_accuracy=shuffled.total.accuracy,
         gap=saved,
         gap_error=error,
-        learned=saved > CLEARLY_NATS and saved > CLEARLY_ERRORS * error,
+        learned=saved > max(CLEARLY_NATS, CLEARLY_ERRORS * error) and true.total.log_perplexity < unigram,
         experts=tuple(tuple((gates / gates.sum()).tolist()) for gates in true.importance),
     )
 

@@ -1,0 +1,73 @@
+from collections.abc import Sequence
+
+import pytest
+import torch
+from runs import toy_config
+
+from multimodel.batch import Net
+from multimodel.build import build_model
+from multimodel.cli import main
+from multimodel.commands.presets import active_parameters, meta_model, parameters
+from multimodel.layers.experts import MixtureOfExperts
+from multimodel.presets import PRESETS
+from multimodel.tasks.task import nets
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_every_preset_builds_without_memory(name: str) -> None:
+    model = meta_model(PRESETS[name])
+    assert {value.device.type for value in model.parameters()} == {"meta"}
+    active = active_parameters(model, PRESETS[name].model.experts_used)
+    assert 0 < active < parameters(model)
+
+
+def test_the_paper_has_240_experts_of_which_4_are_used_and_a_width_of_1024() -> None:
+    model = meta_model(PRESETS["paper"])
+    mixtures = [module for module in model.modules() if type(module) is MixtureOfExperts]
+    assert len(mixtures) == 2
+    for mixture in mixtures:
+        assert (mixture.hidden.shape[:2], mixture.gate.used) == ((240, 1024), 4)
+    assert len(model.nets["speech"].blocks) == 8
+    assert PRESETS["paper"].model.audio_strided == 8
+
+
+def test_presets_are_in_order_of_size() -> None:
+    counts = [parameters(meta_model(preset)) for preset in PRESETS.values()]
+    assert counts == sorted(counts)
+    assert list(PRESETS) == ["tiny", "quickstart", "base", "paper"]
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_every_preset_has_a_budget(name: str) -> None:
+    training = PRESETS[name].training
+    assert training.steps or training.minutes
+
+
+def test_the_presets_nets_are_those_of_the_eight_tasks() -> None:
+    model = meta_model(PRESETS["tiny"])
+    config = toy_config()
+    assert set(model.nets) == set(nets(config.tasks))
+    assert set(model.commands) == set(config.commands)
+
+
+def test_the_active_count_is_one_row_of_the_embedding_and_k_of_the_experts() -> None:
+    sizes = PRESETS["tiny"].model
+    vocabulary, width, experts = 100, sizes.width, sizes.experts
+    with torch.device("meta"):
+        model = build_model(sizes, {"text": Net(kind="text", size=vocabulary)}, ("to-german",))
+    unused = 2 * (experts - sizes.experts_used) * 2 * width * sizes.expert_width  # two layers, two matrices an expert
+    expected = parameters(model) - width - (vocabulary - 1) * width - unused  # less the command and the other rows
+    assert active_parameters(model, sizes.experts_used) == expected
+
+
+def test_the_command_prints_a_row_for_each_preset(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["presets"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    for name, preset in PRESETS.items():
+        row = cells(next(line for line in lines if f" {name} " in line))
+        assert row[1:4] == [str(preset.model.width), str(preset.model.experts), str(preset.model.experts_used)]
+        assert row[4] == f"{parameters(meta_model(preset)):,}"
+
+
+def cells(line: str) -> Sequence[str]:
+    return [cell.strip() for cell in line.strip("│ ").split("│")]
