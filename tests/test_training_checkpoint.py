@@ -191,7 +191,7 @@ def test_weights_of_fewer_tasks_are_refused(tmp_path: Path, trainer: Trainer) ->
     fewer = toy_config(("en-de",))
     weights_of_fewer = save(tmp_path / "there", toy_trainer(fewer), config=fewer) / checkpoint.MODEL
     (place / checkpoint.MODEL).write_bytes(weights_of_fewer.read_bytes())
-    with pytest.raises(InputError, match="does not fit .* missing"):
+    with pytest.raises(InputError, match=r"does not fit .* missing"):
         restore(place)
 
 

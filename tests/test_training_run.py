@@ -12,6 +12,7 @@ from rich.console import Console
 from runs import CPU, toy_config, toy_trainer
 
 from multimodel.errors import InputError
+from multimodel.presets import PRESETS
 from multimodel.tasks.mixture import describe
 from multimodel.training import checkpoint
 from multimodel.training.checkpoint import RunConfig
@@ -216,9 +217,8 @@ def test_a_new_run_starts_a_new_log(tmp_path: Path) -> None:
 
 def test_an_empty_mixture_is_refused(tmp_path: Path) -> None:
     config = toy_config(("en-de",), steps=1)
-    preset_like = replace(config, tasks=())
     with pytest.raises(InputError, match="at least one task"):
-        trained(preset_like, tmp_path)
+        trained(replace(config, tasks=()), tmp_path)
 
 
 def test_the_same_task_twice_is_refused(tmp_path: Path) -> None:
@@ -229,9 +229,6 @@ def test_the_same_task_twice_is_refused(tmp_path: Path) -> None:
 
 def test_a_run_on_own_tasks_needs_no_data_folder(tmp_path: Path) -> None:
     config = toy_config(("fr-en",), steps=1)
-    from multimodel.presets import PRESETS
-
-    made = run_config(
-        replace(PRESETS["tiny"], training=config.training), "mine", config.vocabulary, config.tasks, tmp_path / "none"
-    )
+    preset = replace(PRESETS["tiny"], training=config.training)
+    made = run_config(preset, "mine", config.vocabulary, config.tasks, tmp_path / "none")
     assert trained(made, tmp_path / "run").is_dir()

@@ -14,6 +14,7 @@ from multimodel.trees import (
     plain,
     read_tree,
     right_branching,
+    separate_marks,
     spans,
     symbols,
     tags,
@@ -141,3 +142,16 @@ def test_right_branching_trees_run_to_the_end_and_leave_punctuation_out(tagged: 
     pairs = [leaf.split("/") for leaf in tagged.split()]
     built = right_branching([word for word, _ in pairs], [tag for _, tag in pairs], root="S", inner="VP")
     assert write_tree(built) == tree
+
+
+@pytest.mark.parametrize(
+    ("given", "apart"),
+    [
+        ("Where is the door?", "Where is the door ?"),
+        ("well, it is open ...", "well , it is open ..."),
+        ("already apart .", "already apart ."),
+        ("J. Smith paid 3.50", "J. Smith paid 3.50"),
+    ],
+)
+def test_marks_at_the_end_of_words_are_set_off(given: str, apart: str) -> None:
+    assert separate_marks(given) == apart

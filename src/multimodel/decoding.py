@@ -14,7 +14,7 @@ from multimodel.model import Encoded, Memory, MultiModel
 END = 1
 PADDING = 0
 LENGTH_PENALTY = 0.6
-MOST_SYMBOLS = 160
+MOST_SYMBOLS = 256
 
 Nested = TypeVar("Nested")
 
@@ -37,7 +37,7 @@ def reorder(memory: Nested, rows: Int[Tensor, " n"]) -> Nested:
 
 
 def length_limits(encoded: Encoded, limit: int | None) -> Int[Tensor, "b 1"]:
-    """Most symbols to write: three for each real input position and 32 more, at most 160 and the caller's limit.
+    """Most symbols to write: three for each real input position and 32 more, at most 256 and the caller's limit.
 
     Each example has its own, so that what is written never depends on the examples beside it.
     """

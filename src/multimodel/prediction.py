@@ -15,7 +15,7 @@ from multimodel.model import MultiModel
 from multimodel.tasks.errors import InputError
 from multimodel.tasks.task import Task
 from multimodel.training import checkpoint
-from multimodel.trees import from_symbols, write_tree
+from multimodel.trees import from_symbols, separate_marks, write_tree
 
 
 class Answer(NamedTuple):
@@ -44,7 +44,8 @@ class TrainedModel:
         known = self.task(task)
         if beams < 1:
             raise InputError(f"A search needs at least 1 beam, not {beams}.")
-        return answers(self.model, known, [known.input.read(value)], beams=beams)[0]
+        raw = known.input.read(separate_marks(value) if known.measure == "tree" else value)
+        return answers(self.model, known, [raw], beams=beams)[0]
 
     def task(self, name: str) -> Task:
         """The task of that name; raises `InputError` naming those there are."""

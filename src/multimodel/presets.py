@@ -43,7 +43,7 @@ PRESETS: dict[str, Preset] = {
             learning_rate=1.5e-3,
             warm_up=150,
             rates={
-                "speech": 2,
+                "speech": 2.0,
                 "caption": 1.5,
                 "parse": 1.5,
                 "en-de": 0.75,

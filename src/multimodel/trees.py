@@ -98,6 +98,14 @@ def _closed(constituent: _Open, position: int) -> Tree:
     return children[0] if len(children) == 1 else Tree("TOP", tuple(children))
 
 
+def separate_marks(text: str) -> str:
+    """Punctuation that ends a word, set off as the treebanks do: `the door.` becomes `the door .`.
+
+    Words that are already apart stay as they are, and so does a full stop after a single letter, as in `J. Smith`.
+    """
+    return re.sub(r"(?<=\w\w)([.,;:!?…]+)(?=\s|$)", r" \1", text)
+
+
 def write_tree(tree: Tree) -> str:
     """The tree on one line, `(S (NP (DT the) (NN dog)) …)`, with brackets in words written `-LRB-` and `-RRB-`."""
     parts: list[str] = []

@@ -17,7 +17,7 @@ from tyro.conf import Positional, arg
 from multimodel.commands.train import split_names
 from multimodel.errors import InputError
 from multimodel.evaluation.evaluate import EvaluationSettings, TaskEvaluation, evaluate, write_evaluation
-from multimodel.evaluation.table import evaluation_table, samples_table
+from multimodel.evaluation.table import evaluation_table, markdown_table, samples_table
 from multimodel.folders import features_folder
 from multimodel.tasks.mini8 import load_mini8
 from multimodel.tasks.task import Task
@@ -47,13 +47,13 @@ def main(arguments: Sequence[str]) -> None:
     console = Console() if sys.stdout.isatty() else Console(width=PLAIN_WIDTH)
     console.print(evaluation_table(evaluations))
     console.print(samples_table(evaluations))
-    print(f"Written: {command.run / 'evaluation.json'}")
+    print(f"Written: {command.run / 'evaluation.json'} and evaluation.md")
 
 
 def evaluate_run(
     run: Path, names: Sequence[str], settings: EvaluationSettings, data_folder: Path | None = None
 ) -> list[TaskEvaluation]:
-    """Evaluate the newest checkpoint of a run and write `RUN/evaluation.json`."""
+    """Evaluate the newest checkpoint of a run; write `RUN/evaluation.json`, and its table as `RUN/evaluation.md`."""
     newest = checkpoint.latest(run)
     config = checkpoint.load_config(newest)
     model = config.build()
@@ -61,6 +61,7 @@ def evaluate_run(
     tasks = run_tasks(config, names, data_folder)
     found = evaluate(model.to(default_device()), tasks, settings, cache=features_folder(), console=Console(stderr=True))
     write_evaluation(run / "evaluation.json", found, about(config, newest, settings))
+    (run / "evaluation.md").write_text(markdown_table(found), encoding="utf-8")
     return found
 
 

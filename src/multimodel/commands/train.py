@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated
 
@@ -26,9 +26,9 @@ from multimodel.training.train import resume_run, start_run, train
 class Train:
     """Train one model on several tasks. A preset sets everything; any of it can be overruled by an option."""
 
-    preset: Positional[str]
+    preset: Positional[str] = tyro.MISSING
     """tiny, quickstart, base or paper."""
-    out: Path
+    out: Path = tyro.MISSING
     """Folder of the run: checkpoints, logs."""
     tasks: tuple[str, ...] = NAMES
     """Tasks to train on, by name, with spaces or commas between."""
@@ -57,9 +57,9 @@ def parse(arguments: Sequence[str], default: Train) -> Train:
     return tyro.cli(Train, args=arguments, prog="multimodel train", default=default)
 
 
-def defaults(known: Preset | RunConfig) -> Train:
+def defaults(preset: Preset) -> Train:
     """What holds where no option says otherwise."""
-    return Train(preset=tyro.MISSING, out=tyro.MISSING, training=known.training, model=known.model, data=known.data)
+    return Train(training=preset.training, model=preset.model, data=preset.data)
 
 
 def started(arguments: Sequence[str], preset: str) -> RunConfig:
@@ -73,17 +73,18 @@ def resumed(arguments: Sequence[str], run: Path) -> RunConfig:
     """A run to go on with; what its weights depend on cannot change."""
     known = checkpoint.load_config(checkpoint.latest(run))
     tasks = tuple(task.name for task in known.tasks)
-    default = replace(defaults(known), tasks=tasks, data_folder=Path(known.data_folder))
-    command = parse(arguments, default)
+    folder = Path(known.data_folder)
+    own = Train(tasks=tasks, data_folder=folder, training=known.training, model=known.model, data=known.data)
+    command = parse(arguments, own)
     fixed = {
         "preset": (command.preset, known.preset),
         "tasks": (tuple(split_names(command.tasks)), tasks),
         "model": (command.model, known.model),
         "data": (command.data, known.data),
     }
-    for name, (given, own) in fixed.items():
-        if given != own:
-            raise InputError(f"The run in {run} has another {name}: it can only go on with {own}, not with {given}.")
+    for name, (given, kept) in fixed.items():
+        if given != kept:
+            raise InputError(f"The run in {run} has another {name}: it can only go on with {kept}, not with {given}.")
     return resume_run(run, command.training, command.data_folder)
 
 

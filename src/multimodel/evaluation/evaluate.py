@@ -113,7 +113,8 @@ def evaluate(
 ) -> list[TaskEvaluation]:
     """Evaluate each task; `cache` is a folder for features that are slow to make."""
     model.eval()
-    shown = track(tasks, "evaluating", console=console, disable=console is None, transient=True)
+    hidden = console is None or not console.is_terminal
+    shown = track(tasks, "evaluating", console=console, disable=hidden, transient=True)
     return [evaluate_task(model, task, settings, cache) for task in shown]
 
 
