@@ -1,5 +1,5 @@
 #!/bin/sh
-# Reference run: the quickstart's model, all eight tasks, for an hour of training instead of nine minutes.
+# Reference run: the quickstart's model, all eight tasks, for an hour of training instead of eleven minutes.
 #
 # command   sh recipes/reference.sh [RUN]
 # hardware  2 CPU cores, 4 GiB of memory

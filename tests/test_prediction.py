@@ -18,6 +18,12 @@ TASKS: dict[str, Task] = {task.name: task for task in CONFIG.tasks}
 TEXTS = ("parse", "en-de", "de-en", "en-fr", "fr-en")
 
 
+@pytest.fixture(autouse=True)
+def short(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Before it has learned to, a model does not stop."""
+    monkeypatch.setattr("multimodel.decoding.MOST_SYMBOLS", 20)
+
+
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run that has not learned anything, with all eight tasks."""

@@ -191,6 +191,7 @@ def fixed_losses(trainer: Trainer) -> dict[str, float]:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 def test_training_lowers_the_loss_of_every_one_of_the_eight_tasks() -> None:
     # classes wait for a good picture net, and so get more of the steps
     settings = {"steps": 220, "batch_examples": 24, "batch_cost": 4096, "learning_rate": 3e-3}

@@ -38,12 +38,13 @@ PRESETS: dict[str, Preset] = {
         model=Sizes(width=128, experts=16, expert_width=256, dropout=0.0, audio_channels=(16, 32, 64), audio_strided=3),
         data=DataSettings(frequency_bins=12),
         training=TrainingSettings(
-            minutes=9.0,
+            minutes=11.0,
             batch_cost=1024,
             learning_rate=1.5e-3,
             warm_up=150,
             rates={
                 "speech": 2.0,
+                "imageclass": 1.5,
                 "caption": 1.5,
                 "parse": 1.5,
                 "en-de": 0.75,

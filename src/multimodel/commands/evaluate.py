@@ -24,7 +24,7 @@ from multimodel.tasks.task import Task
 from multimodel.training import checkpoint
 from multimodel.training.train import default_device
 
-PLAIN_WIDTH = 110  # columns in files and pipes
+PLAIN_WIDTH = 120  # columns in files and pipes
 
 
 @dataclass(frozen=True, kw_only=True)
