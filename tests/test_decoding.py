@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from multimodel.batch import Batch, Net, Route
 from multimodel.build import MODALITIES, build_model
-from multimodel.decoding import LENGTH_PENALTY, MOST_SYMBOLS, beam, classes, greedy, reorder
+from multimodel.decoding import LENGTH_PENALTY, beam, classes, greedy, ranked, reorder
 from multimodel.modalities.modality import Bottom, Representation, Top
 from multimodel.modalities.text import Text
 from multimodel.model import MultiModel
@@ -218,10 +218,16 @@ def test_every_example_has_a_limit_by_its_own_length() -> None:
     assert greedy(parrot(4), short).symbols[0] == written.symbols[0]
 
 
-def test_no_answer_is_longer_than_the_most_symbols() -> None:
-    batch = tiny.padded(tiny.batch("en-de", 1), (60,))
-    batch = replace(batch, input_mask=torch.ones_like(batch.input_mask))
-    assert len(greedy(parrot(4), batch, 500).symbols[0][0]) == MOST_SYMBOLS
+def test_no_answer_is_longer_than_the_most_symbols(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("multimodel.decoding.MOST_SYMBOLS", 12)
+    assert len(greedy(parrot(4), tiny.batch("en-de", 1), 500).symbols[0][0]) == 12
+
+
+def test_a_longer_hypothesis_may_come_before_a_likelier_shorter_one() -> None:
+    written = torch.tensor([[[2, 1, 0, 0], [2, 3, 2, 1]], [[2, 1, 0, 0], [2, 3, 2, 1]]])
+    ordered = ranked(written, torch.tensor([[-1.0, -1.1], [-1.0, -1.2]]))  # penalised: −0.91, −0.86 and −0.91, −0.94
+    assert ordered.symbols == [[[2, 3, 2], [2]], [[2], [2, 3, 2]]]
+    torch.testing.assert_close(ordered.scores, torch.tensor([[-1.1, -1.0], [-1.0, -1.2]]))
 
 
 def test_padding_is_never_written() -> None:

@@ -1,4 +1,6 @@
 from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
 
 import pytest
 import torch
@@ -8,6 +10,7 @@ from multimodel.batch import Net
 from multimodel.build import build_model
 from multimodel.cli import main
 from multimodel.commands.presets import active_parameters, meta_model, parameters
+from multimodel.errors import InputError
 from multimodel.layers.experts import MixtureOfExperts
 from multimodel.presets import PRESETS
 from multimodel.tasks.task import nets
@@ -29,6 +32,24 @@ def test_the_paper_has_240_experts_of_which_4_are_used_and_a_width_of_1024() -> 
         assert (mixture.hidden.shape[:2], mixture.gate.used) == ((240, 1024), 4)
     assert len(model.nets["speech"].stack.blocks) == 8
     assert PRESETS["paper"].model.audio_strided == 8
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"width": 0}, "must all be above 0"),
+        ({"experts": -1}, "must all be above 0"),
+        ({"audio_channels": ()}, "must all be above 0"),
+        ({"image_channels": (16, 0, 16, 16)}, "must all be above 0"),
+        ({"width": 15, "heads": 3}, "must be even"),
+        ({"heads": 3}, "a multiple of the heads"),
+        ({"experts_used": 9}, "Of 4 experts 9 cannot be used"),
+        ({"dropout": 1.0}, "from 0 to below 1"),
+    ],
+)
+def test_sizes_that_make_no_model_are_refused(changes: dict[str, Any], sentence: str) -> None:
+    with pytest.raises(InputError, match=sentence):
+        replace(PRESETS["tiny"].model, **changes)
 
 
 def test_presets_are_in_order_of_size() -> None:

@@ -10,6 +10,7 @@ from torch import nn
 
 from multimodel.batch import Net
 from multimodel.body import Decoder, DecoderLayer, Encoder, Experts, Mixer
+from multimodel.errors import InputError
 from multimodel.layers.attention import (
     AttentionBlock,
     AverageSource,
@@ -47,6 +48,19 @@ class Sizes:
     self_attention: Literal["causal", "none"] = "causal"
     cross_attention: Literal["attention", "average"] = "attention"
     mixture: Literal["experts", "dense", "none"] = "experts"
+
+    def __post_init__(self) -> None:
+        counts = (self.width, self.heads, self.experts, self.experts_used, self.expert_width)
+        if min(*counts, *self.image_channels, *self.audio_channels) < 1 or not self.audio_channels:
+            raise InputError("The sizes of a model must all be above 0.")
+        if self.width % 2 or self.width % self.heads:
+            raise InputError(f"A width of {self.width} is not possible: it must be even and a multiple of the heads.")
+        if self.experts_used > self.experts:
+            raise InputError(
+                f"Of {self.experts} experts {self.experts_used} cannot be used: lower --model.experts-used."
+            )
+        if not 0 <= self.dropout < 1:
+            raise InputError(f"The dropout is {self.dropout} and must be from 0 to below 1.")
 
 
 TIMINGS: Mapping[str, Callable[[], Timing | NoTiming]] = {"sinusoids": Timing, "none": NoTiming}
