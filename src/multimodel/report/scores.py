@@ -98,7 +98,8 @@ def explanation(evaluations: Sequence[TaskEvaluation]) -> Markup:
             "and of a trivial baseline, where there is one. ",
             element("b", "Learned"),
             f" says yes only where the true input saves more than {CLEARLY_NATS} nats and more than "
-            f"{CLEARLY_ERRORS:.0f} standard errors: fluent output alone does not count. "
+            f"{CLEARLY_ERRORS:.0f} standard errors, and the log-perplexity is below "
+            "that of unigrams: fluent output alone does not count. "
             f"That holds for {learned} of {len(evaluations)} {'task' if len(evaluations) == 1 else 'tasks'}.",
         ),
         element("p", f"Measures: {'; '.join(named)}.", class_="quiet"),
