@@ -78,6 +78,14 @@ def test_the_choice_of_tasks_is_the_same_in_every_run_and_even() -> None:
     assert set(Counter(task for task, _, _ in logs[0]).values()) == {2}
 
 
+def test_a_step_moves_the_average_loss_of_its_task_alone() -> None:
+    trainer = toy_trainer(toy_config(("parse", "en-de"), mixing="adaptive"))
+    before = dict(trainer.state.averages)
+    report = trainer.step()
+    expected = 0.9 * before[report.task] + 0.1 * report.loss
+    assert trainer.state.averages == before | {report.task: pytest.approx(expected)}
+
+
 def test_what_only_an_absent_task_uses_stays_bit_equal() -> None:
     trainer = toy_trainer(toy_config(("speech", "imageclass", "en-de"), weight_decay=0.5))
     trained(trainer, 6)  # each task has had its turn, and has built up momentum
