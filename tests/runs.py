@@ -11,6 +11,7 @@ from typing import Any
 import pyarrow as arrow
 import pyarrow.parquet as parquet
 import torch
+from rich.console import Console
 from toy import COLOURS, toy_tasks
 
 from multimodel.batch import Batch
@@ -36,11 +37,11 @@ def toy_config(names: Sequence[str] = (), sizes: Sizes = SIZES, **changes: Any) 
 
 
 def toy_trainer(config: RunConfig, resumed: Path | None = None) -> Trainer:
-    return make_trainer(config, make_streams(config), resumed, CPU)
+    return make_trainer(config, make_streams(config, Console(quiet=True)), resumed, CPU)
 
 
 def first_batch(config: RunConfig, name: str) -> Batch:
-    return make_streams(config)[name].batch(0)
+    return make_streams(config, Console(quiet=True))[name].batch(0)
 
 
 def weights(trainer: Trainer) -> dict[str, torch.Tensor]:

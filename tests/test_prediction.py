@@ -63,6 +63,11 @@ def test_a_parse_is_a_tree_over_the_words_of_the_sentence(model: TrainedModel) -
     assert words(tree) == ["the", "fox", "sees", "the", "unheard-of", "(zebra)"]
 
 
+def test_marks_at_the_end_of_a_word_are_words_of_the_tree(model: TrainedModel) -> None:
+    tree = read_tree(model.predict("parse", "the fox, a bird sees the dog."))
+    assert words(tree) == ["the", "fox", ",", "a", "bird", "sees", "the", "dog", "."]
+
+
 def test_a_class_comes_with_all_classes_best_first(model: TrainedModel, tmp_path: Path) -> None:
     answer = model.answer("imageclass", given("imageclass", tmp_path))
     chances = [chance for _, chance in answer.ranked]

@@ -33,6 +33,7 @@ def default_device() -> torch.device:
 
 def start_run(preset: Preset, name: str, data: Path, tasks: Sequence[str] = NAMES) -> RunConfig:
     """The configuration of a run on tasks of mini8, vocabulary trained, examples attached."""
+    Console(stderr=True).print(f"reading {data} and training the vocabulary", soft_wrap=True, highlight=False)
     vocabulary, loaded = load_mini8(data, tasks, preset.data)
     return run_config(preset, name, vocabulary, loaded, data)
 
@@ -67,7 +68,7 @@ def train(config: RunConfig, run: Path, *, resume: bool = False, device: torch.d
         raise InputError(f"{run} already holds a run: give --resume to go on with it, or another --out.")
     if settings.threads:
         torch.set_num_threads(settings.threads)
-    streams = make_streams(config)
+    streams = make_streams(config, console)
     trainer = make_trainer(config, streams, run if resume else None, device or default_device())
     steps = expected_steps(trainer)
     console.print(mixture_table(describe(trainer.mixture, streams, steps)))
@@ -107,19 +108,20 @@ def expected_steps(trainer: Trainer) -> int:
     return min(steps, settings.steps or steps)
 
 
-def make_streams(config: RunConfig) -> dict[str, Stream]:
-    """Encode the training examples of every task."""
+def make_streams(config: RunConfig, console: Console) -> dict[str, Stream]:
+    """Encode the training examples of every task; says which, as some take seconds."""
     settings = config.training
-    return {
-        task.name: Stream(
+    streams = {}
+    for task in config.tasks:
+        console.print(f"encoding {task.name}", highlight=False)
+        streams[task.name] = Stream(
             task,
             encode_examples(task, TRAIN, cache=features_folder(), progress=True),
             budget=settings.batch_cost,
             seed=settings.seed,
             maximum_examples=settings.batch_examples,
         )
-        for task in config.tasks
-    }
+    return streams
 
 
 def make_trainer(config: RunConfig, streams: dict[str, Stream], resumed: Path | None, device: torch.device) -> Trainer:
