@@ -46,14 +46,15 @@ def run(home: Path) -> Path:
 
 
 def failure(capsys: pytest.CaptureFixture[str], *words: str) -> str:
-    """What a command writes to stderr that ends with exit code 2, as one sentence and nothing else."""
+    """The one sentence on stderr of a command that ends with exit code 2, after what it may have said it was doing."""
     capsys.readouterr()
     assert cli.main(words) == 2
     written = capsys.readouterr()
     assert written.out == ""
-    assert written.err.endswith(".\n")
-    assert written.err.count("\n") == 1
-    return written.err
+    *doing, sentence = written.err.splitlines()
+    assert all(line.startswith("reading ") for line in doing)
+    assert sentence.endswith(".")
+    return sentence
 
 
 def usage_error(capsys: pytest.CaptureFixture[str], *words: str) -> str:
@@ -214,7 +215,7 @@ def test_every_error_about_input_is_one_sentence(
         raise error("The packages are gone.")
 
     monkeypatch.setattr("multimodel.data.mini8.build", fail)
-    assert failure(capsys, "data", "build", "mini8") == "The packages are gone.\n"
+    assert failure(capsys, "data", "build", "mini8") == "The packages are gone."
 
 
 def test_a_mistake_of_ours_is_not_hidden(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -224,6 +225,15 @@ def test_a_mistake_of_ours_is_not_hidden(monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setattr("multimodel.data.mini8.build", fail)
     with pytest.raises(ValueError, match="a bug"):
         cli.main(["data", "build", "mini8"])
+
+
+def test_a_run_that_cannot_start_is_refused_before_any_data_are_read(
+    run: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("multimodel.training.train.load_mini8", None)
+    assert "already holds a run" in failure(capsys, "train", "tiny", "--out", str(run))
+    words = ["train", "tiny", "--out", str(run) + "2", "--steps", "None"]
+    assert "How long?" in failure(capsys, *words)
 
 
 def test_ctrl_c_saves_and_says_how_to_go_on(

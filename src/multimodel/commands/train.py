@@ -19,7 +19,7 @@ from multimodel.tasks.mini8 import Settings as DataSettings
 from multimodel.training import checkpoint
 from multimodel.training.checkpoint import RunConfig
 from multimodel.training.settings import TrainingSettings
-from multimodel.training.train import resume_run, start_run, train
+from multimodel.training.train import check_start, resume_run, start_run, train
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,6 +65,7 @@ def defaults(preset: Preset) -> Train:
 def started(arguments: Sequence[str], preset: str) -> RunConfig:
     """A run from a preset."""
     command = parse(arguments, defaults(PRESETS[preset]))
+    check_start(command.training, command.out, resume=False)
     chosen = Preset(model=command.model, data=command.data, training=command.training)
     return start_run(chosen, preset, command.data_folder, split_names(command.tasks))
 

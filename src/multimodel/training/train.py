@@ -62,10 +62,7 @@ def train(config: RunConfig, run: Path, *, resume: bool = False, device: torch.d
     """
     settings = config.training
     console = Console(stderr=True)
-    if not settings.steps and not settings.minutes:
-        raise InputError("How long? Give --steps, --minutes, or both.")
-    if checkpoint.checkpoints(run) and not resume:
-        raise InputError(f"{run} already holds a run: give --resume to go on with it, or another --out.")
+    check_start(settings, run, resume=resume)
     if settings.threads:
         torch.set_num_threads(settings.threads)
     streams = make_streams(config, console)
@@ -74,6 +71,14 @@ def train(config: RunConfig, run: Path, *, resume: bool = False, device: torch.d
     console.print(mixture_table(describe(trainer.mixture, streams, steps)))
     console.print(f"about {steps:,} steps on {trainer.device.type} with {torch.get_num_threads()} threads")
     return run_to_end(trainer, config, run, console)
+
+
+def check_start(settings: TrainingSettings, run: Path, *, resume: bool) -> None:
+    """Raise `InputError` where a run cannot start; the command line asks before it reads any data."""
+    if not settings.steps and not settings.minutes:
+        raise InputError("How long? Give --steps, --minutes, or both.")
+    if checkpoint.checkpoints(run) and not resume:
+        raise InputError(f"{run} already holds a run: give --resume to go on with it, or another --out.")
 
 
 def run_to_end(trainer: Trainer, config: RunConfig, run: Path, console: Console) -> Path:
