@@ -12,7 +12,8 @@ from data_tiny import write_deb
 
 from multimodel.data import packages
 from multimodel.data.archive import members, single
-from multimodel.data.packages import PackageError, cache_folder, fetch
+from multimodel.data.packages import PackageError, fetch
+from multimodel.folders import packages_folder
 
 
 @pytest.mark.parametrize("compression", ["xz", "gz", "bz2", ""])
@@ -121,7 +122,7 @@ def test_packages_are_fetched_once_and_then_come_from_the_cache(apt: FakeApt) ->
     second = fetch(["dolls", "toys"], progress=False)
     assert single(first["toys"].path, "usr/name") == b"toys"
     assert first == second
-    assert first["toys"].path.parent == cache_folder()
+    assert first["toys"].path.parent == packages_folder()
     downloads = [call for call in apt.calls if call.startswith("download") and "--print-uris" not in call]
     assert sorted(downloads) == ["download dolls", "download toys"]
     assert apt.calls.count("update") == 1
@@ -136,7 +137,7 @@ def test_a_wrong_checksum_names_the_file_and_leaves_nothing_in_the_cache(apt: Fa
     apt.serve("toys", digest="0" * 64)
     with pytest.raises(PackageError, match=r"toys_1%3a2\.0-1_all\.deb is damaged: its sha256 is [0-9a-f]{64}, but"):
         fetch(["toys"], progress=False)
-    assert list(cache_folder().glob("*.deb")) == []
+    assert list(packages_folder().glob("*.deb")) == []
 
 
 def test_a_cached_file_that_was_damaged_since_is_an_error(apt: FakeApt) -> None:
@@ -165,7 +166,7 @@ def test_yesterdays_lists_do_when_no_new_ones_can_be_had(apt: FakeApt) -> None:
 def test_lists_are_fetched_again_after_a_day(apt: FakeApt) -> None:
     apt.serve("toys")
     fetch(["toys"], progress=False)
-    stamp = cache_folder() / "apt" / "updated"
+    stamp = packages_folder() / "apt" / "updated"
     os.utime(stamp, (0, stamp.stat().st_mtime - packages.LISTS_LAST_SECONDS - 1))
     fetch(["toys"], progress=False)
     assert apt.calls.count("update") == 2

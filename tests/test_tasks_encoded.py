@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 from toy import SIZES, toy_tasks
 
+from multimodel.errors import InputError
 from multimodel.tasks.encoded import encode_examples, shuffled_inputs
-from multimodel.tasks.errors import InputError
 from multimodel.tasks.task import Example
 from multimodel.tasks.text import Text
 

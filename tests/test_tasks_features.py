@@ -13,9 +13,9 @@ from PIL import Image as Pillow
 from toy import TONES, png, tone, toy_tasks, wav
 
 from multimodel.batch import Net
+from multimodel.errors import InputError
 from multimodel.tasks.audio import Spectrogram, Waveform
 from multimodel.tasks.category import Category
-from multimodel.tasks.errors import InputError
 from multimodel.tasks.features import FEATURES, Feature, feature_from_json
 from multimodel.tasks.image import Image
 from multimodel.tasks.text import Text

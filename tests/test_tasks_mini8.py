@@ -6,8 +6,8 @@ import pyarrow.parquet as parquet
 import pytest
 from toy import COLOURS, SIZES, toy_tasks
 
+from multimodel.errors import InputError
 from multimodel.tasks.encoded import encode_examples
-from multimodel.tasks.errors import InputError
 from multimodel.tasks.mini8 import NAMES, SOURCES, Settings, load_mini8
 from multimodel.tasks.task import nets
 

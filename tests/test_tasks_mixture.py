@@ -4,9 +4,9 @@ from math import exp
 import pytest
 from toy import toy_tasks
 
+from multimodel.errors import InputError
 from multimodel.tasks.batching import Stream
 from multimodel.tasks.encoded import encode_examples
-from multimodel.tasks.errors import InputError
 from multimodel.tasks.mixture import RULES, Mixture, describe, first_averages, in_turn, updated_averages
 
 NAMES = ("speech", "caption", "parse")

@@ -5,7 +5,7 @@ import pytest
 from toy import SIZES, toy_tasks
 
 from multimodel.batch import Net, Route
-from multimodel.tasks.errors import InputError
+from multimodel.errors import InputError
 from multimodel.tasks.image import Image
 from multimodel.tasks.task import nets, task_from_json
 

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from multimodel.tasks.errors import InputError
+from multimodel.errors import InputError
 from multimodel.tasks.vocabulary import END, PADDING, SPECIAL, Vocabulary, train_vocabulary
 
 TEXTS = ["the fox sees the bear", "der Fuchs sieht den Bären", "l'ours voit le renard", "<eos> <(NP> <pad>"] * 5

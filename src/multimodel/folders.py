@@ -19,3 +19,8 @@ def mini8_folder() -> Path:
 def features_folder() -> Path:
     """Features that are slow to make."""
     return cache_folder() / "features"
+
+
+def packages_folder() -> Path:
+    """Fetched packages."""
+    return cache_folder() / "packages"

@@ -11,8 +11,8 @@ import torch
 
 from multimodel.batch import Batch
 from multimodel.decoding import beam, classes
+from multimodel.errors import InputError
 from multimodel.model import MultiModel
-from multimodel.tasks.errors import InputError
 from multimodel.tasks.task import Task
 from multimodel.training import checkpoint
 from multimodel.trees import from_symbols, separate_marks, write_tree

@@ -19,6 +19,7 @@ from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TaskID, TextColumn, TransferSpeedColumn
 
 from multimodel.errors import InputError
+from multimodel.folders import packages_folder
 
 LISTS_LAST_SECONDS = 24 * 3600
 LOCATION = re.compile(r"^'[^']*' (?P<file>\S+) (?P<size>\d+) (?P<algorithm>SHA256|SHA512):(?P<digest>[0-9a-f]+)$", re.M)
@@ -72,15 +73,10 @@ def fetch(patterns: Sequence[str], *, folder: Path | None = None, progress: bool
     if not shutil.which("apt-get"):
         raise PackageError(f"This machine has no apt-get to fetch packages with. {by_hand(patterns)}")
     with Console(quiet=not progress).status("reading apt's package lists"):
-        apt = Apt.prepare(cache_folder() / "apt")
+        apt = Apt.prepare(packages_folder() / "apt")
     names = apt.resolve(patterns)
     paths = _download_missing(apt, apt.locate(sorted(set(names.values()))), progress)
     return {pattern: package_at(paths[name]) for pattern, name in names.items()}
-
-
-def cache_folder() -> Path:
-    """`$XDG_CACHE_HOME/multimodel/packages`, under ~/.cache by default."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "multimodel" / "packages"
 
 
 def by_hand(patterns: Sequence[str]) -> str:
@@ -188,7 +184,7 @@ def _plain() -> dict[str, str]:
 
 def _download_missing(apt: Apt, locations: Sequence[Location], progress: bool) -> dict[str, Path]:
     """Files by package name, fetched where the cache lacks them."""
-    paths = {location.name: cache_folder() / location.file for location in locations}
+    paths = {location.name: packages_folder() / location.file for location in locations}
     missing = [location for location in locations if not paths[location.name].exists()]
     columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
     with Progress(*columns, disable=not progress) as bar:

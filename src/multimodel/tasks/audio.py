@@ -15,7 +15,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from multimodel.batch import Net
-from multimodel.tasks.errors import InputError
+from multimodel.errors import InputError
 from multimodel.tasks.files import read_bytes
 from multimodel.tasks.mel import log_mel
 from multimodel.tasks.padding import pad

@@ -15,7 +15,7 @@ import numpy as np
 from rich.console import Console
 from rich.progress import track
 
-from multimodel.tasks.errors import InputError
+from multimodel.errors import InputError
 from multimodel.tasks.features import Feature
 from multimodel.tasks.task import Example, Task
 

@@ -14,9 +14,9 @@ from jaxtyping import Bool, Shaped
 from torch import Tensor
 
 from multimodel.batch import Net
+from multimodel.errors import InputError
 from multimodel.tasks.audio import Spectrogram, Waveform
 from multimodel.tasks.category import Category
-from multimodel.tasks.errors import InputError
 from multimodel.tasks.image import Image
 from multimodel.tasks.text import Text
 from multimodel.tasks.tree import Tree

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from multimodel.tasks.errors import InputError
+from multimodel.errors import InputError
 
 
 def read_bytes(path: Path, what: str) -> bytes:

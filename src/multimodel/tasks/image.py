@@ -15,7 +15,7 @@ from PIL import ImageOps
 from torch import Tensor
 
 from multimodel.batch import Net
-from multimodel.tasks.errors import InputError
+from multimodel.errors import InputError
 from multimodel.tasks.files import read_bytes
 from multimodel.tasks.padding import pad
 from multimodel.tasks.parallel import in_threads

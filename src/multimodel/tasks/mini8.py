@@ -16,9 +16,9 @@ from typing import Any
 import pyarrow.parquet as parquet
 from pyarrow import ArrowException, Table
 
+from multimodel.errors import InputError
 from multimodel.tasks.audio import Spectrogram
 from multimodel.tasks.category import Category
-from multimodel.tasks.errors import InputError
 from multimodel.tasks.features import Feature
 from multimodel.tasks.image import Image
 from multimodel.tasks.task import TRAIN, Example, Task

@@ -12,8 +12,8 @@ from math import floor
 
 import numpy as np
 
+from multimodel.errors import InputError
 from multimodel.tasks.batching import Stream
-from multimodel.tasks.errors import InputError
 
 RULES = ("round-robin", "uniform", "proportional", "adaptive")
 FIRST_AVERAGE = 100.0  # no loss is that high, so every task is tried early

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from multimodel.batch import Net, Route
-from multimodel.tasks.errors import InputError
+from multimodel.errors import InputError
 from multimodel.tasks.features import Feature, feature_from_json
 from multimodel.tasks.vocabulary import Vocabulary
 

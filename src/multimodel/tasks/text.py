@@ -12,7 +12,7 @@ from jaxtyping import Bool, Int
 from torch import Tensor
 
 from multimodel.batch import Net
-from multimodel.tasks.errors import InputError
+from multimodel.errors import InputError
 from multimodel.tasks.padding import pad
 from multimodel.tasks.vocabulary import END, Vocabulary
 

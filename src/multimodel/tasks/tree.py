@@ -15,7 +15,7 @@ from torch import Tensor
 
 from multimodel import trees
 from multimodel.batch import Net
-from multimodel.tasks.errors import InputError
+from multimodel.errors import InputError
 from multimodel.tasks.text import collate_symbols, ended, until_end
 from multimodel.tasks.vocabulary import Vocabulary
 

@@ -20,7 +20,7 @@ from tokenizers.models import BPE
 from tokenizers.pre_tokenizers import ByteLevel
 from tokenizers.trainers import BpeTrainer
 
-from multimodel.tasks.errors import InputError
+from multimodel.errors import InputError
 
 PADDING = 0
 END = 1

@@ -17,8 +17,8 @@ from torch import Tensor, nn
 
 from multimodel.batch import Net
 from multimodel.build import Sizes, build_model
+from multimodel.errors import InputError
 from multimodel.model import MultiModel
-from multimodel.tasks.errors import InputError
 from multimodel.tasks.mini8 import Settings as DataSettings
 from multimodel.tasks.task import Task, nets, task_from_json
 from multimodel.tasks.vocabulary import Vocabulary

@@ -9,11 +9,11 @@ from pathlib import Path
 import torch
 from rich.console import Console
 
+from multimodel.errors import InputError
 from multimodel.folders import features_folder
 from multimodel.presets import Preset
 from multimodel.tasks.batching import Stream
 from multimodel.tasks.encoded import encode_examples
-from multimodel.tasks.errors import InputError
 from multimodel.tasks.mini8 import NAMES, load_mini8
 from multimodel.tasks.mixture import Mixture, describe, first_averages
 from multimodel.tasks.task import TRAIN, Task
