@@ -16,7 +16,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from multimodel.layers.convolution import depthwise
+from multimodel.layers.depthwise import depthwise
 
 BATCH, LENGTH, WIDTH = 45, 32, 128
 ROUNDS, WARM_UP = 15, 3

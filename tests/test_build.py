@@ -121,7 +121,7 @@ def test_parameters_are_as_many_as_counted_by_hand() -> None:
     nets = model.nets
     assert size(nets["text"]) == 2 * 13 * d
     assert size(nets["image"]) == (
-        conv_step(3, 4, 9) + conv_step(4, 6, 9) + conv_res(6, 8, 9) + conv_res(8, 10, 9) + conv_res(10, d, 9)
+        conv_step(6, 4, 9) + conv_step(4, 6, 9) + conv_res(6, 8, 9) + conv_res(8, 10, 9) + conv_res(10, d, 9)
     )
     sound = conv_res(6, 8, 9) + conv_res(8, 10, 9) + conv_step(10, d, 1)
     assert size(nets["spectrogram"]) == conv_res(1, 6, 9) + sound

@@ -22,7 +22,7 @@ from multimodel.model import MultiModel
 TASKS = ["speech", "speech-raw", "caption", "en-de"]
 
 
-SEEDS = (5, 6)  # a model that rarely ends and one that often does
+SEEDS = (5, 9, 3)  # models that rarely end and that often do
 
 
 def built(seed: int) -> MultiModel:

@@ -15,7 +15,7 @@ from multimodel.layers.planes import to_plane, to_sequence
 from multimodel.loss import smoothed_cross_entropy
 from multimodel.modalities.audio import Spectrogram, Waveform
 from multimodel.modalities.category import Category
-from multimodel.modalities.image import Image
+from multimodel.modalities.image import Image, standardise
 from multimodel.modalities.modality import Representation
 from multimodel.modalities.text import Text
 
@@ -83,6 +83,28 @@ def test_an_image_becomes_one_position_for_16_by_16_pixels(size: tuple[int, int]
 def test_the_papers_image_is_19_by_19_positions() -> None:
     read = Image(3, (1, 1, 1, 1), 8).bottom(torch.rand(1, 299, 299, 3), torch.ones(1, 299, 299) > 0)
     assert read.x.shape == (1, 361, 8)
+
+
+def test_an_image_is_read_the_same_in_any_light() -> None:
+    net, pixels, real = Image(3, (4, 5, 6, 7), 8), torch.rand(2, 20, 33, 3), torch.ones(2, 20, 33, dtype=torch.bool)
+    read = net.bottom(pixels, real).x
+    torch.testing.assert_close(net.bottom(pixels * 0.5 + 0.4, real).x, read, atol=0.1, rtol=0)
+    assert not torch.allclose(net.bottom(1 - pixels, real).x, read, atol=0.1), "a negative is another picture"
+
+
+def test_an_image_of_one_colour_is_read_as_a_number() -> None:
+    read = Image(3, (4, 5, 6, 7), 8).bottom(torch.ones(1, 16, 16, 3), torch.ones(1, 16, 16, dtype=torch.bool))
+    assert read.x.isfinite().all()
+
+
+def test_pixels_are_standardised_over_the_real_ones() -> None:
+    pixels, real = torch.rand(2, 9, 7, 3) * 0.5 + 0.3, torch.ones(2, 9, 7, 1)
+    real[1, 5:] = 0
+    standard = standardise(pixels, real)
+    assert not standard[1, 5:].any()
+    for image in (standard[0], standard[1, :5]):
+        torch.testing.assert_close(image.mean((0, 1)), torch.zeros(3), atol=1e-5, rtol=0)
+        torch.testing.assert_close(image.std(correction=0), torch.tensor(1.0), atol=0.1, rtol=0)
 
 
 @pytest.mark.parametrize("strided", [0, 1, 3])

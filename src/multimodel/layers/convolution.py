@@ -13,6 +13,8 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
+from multimodel.layers.depthwise import depthwise, rectified_depthwise
+
 NORM_EPSILON = 1e-6
 
 
@@ -20,26 +22,6 @@ class ConvMemory(NamedTuple):
     """The last inputs of a causal convolution, a ring that `step` writes at `position % span`."""
 
     inputs: Float[Tensor, "b span d"]
-
-
-def depthwise(
-    x: Float[Tensor, "b t d"], weight: Float[Tensor, "d k"], dilation: int, causal: bool
-) -> Float[Tensor, "b t d"]:
-    """One filter of k taps per channel, zeros outside the sequence, same length.
-
-    The sequence is laid out as rows of `dilation` positions, so that a dilated filter runs down the columns without
-    dilation, and taps that could only ever meet zeros are cut off. Both are views or slices: the sums are the same.
-    """
-    length, kernel = x.shape[1], weight.shape[1]
-    rows = -(-length // dilation)
-    before = min(kernel - 1 if causal else (kernel - 1) // 2, rows - 1)
-    after = 0 if causal else min(kernel // 2, rows - 1)
-    centre = kernel - 1 if causal else (kernel - 1) // 2
-    taps = weight[:, centre - before : centre + after + 1]
-    x = F.pad(x, (0, 0, before * dilation, (rows + after) * dilation - length))
-    grid = x.view(x.shape[0], -1, dilation, x.shape[2]).permute(0, 3, 1, 2)
-    y = F.conv2d(grid, taps[:, None, :, None], groups=x.shape[2])
-    return y.permute(0, 2, 3, 1).reshape(x.shape[0], rows * dilation, -1)[:, :length]
 
 
 class SepConv(nn.Module):
@@ -54,6 +36,10 @@ class SepConv(nn.Module):
     def forward(self, x: Float[Tensor, "b t d"]) -> Float[Tensor, "b t f"]:
         """Convolve a whole sequence."""
         return self.pointwise(depthwise(x, self.depthwise, self.dilation, self.causal))
+
+    def rectified(self, x: Float[Tensor, "b t d"], mask: Float[Tensor, "b t 1"] | None) -> Float[Tensor, "b t f"]:
+        """Convolve ReLU(x), zero where `mask` is 0, in fewer passes where the device has a fast path."""
+        return self.pointwise(rectified_depthwise(x, mask, self.depthwise, self.dilation, self.causal))
 
     def start(self, batch: int) -> ConvMemory:
         """A ring of zeros: what stands left of the first position."""
@@ -79,8 +65,7 @@ class ConvStep(nn.Module):
 
     def forward(self, x: Float[Tensor, "b t d"], mask: Float[Tensor, "b t 1"] | None = None) -> Float[Tensor, "b t f"]:
         """`mask` (1 real, 0 padding) keeps a centred filter from reading padding; a causal one needs none."""
-        x = F.relu(x)
-        return self.norm(self.conv(x if mask is None else x * mask))
+        return self.norm(self.conv.rectified(x, mask))
 
     def start(self, batch: int) -> ConvMemory:
         """Memory before the first position."""

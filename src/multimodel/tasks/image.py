@@ -68,8 +68,8 @@ class Image:
         return True
 
     def cost(self, array: np.ndarray) -> int:
-        """One position per 40 pixels of the box, which is what the image net costs beside the body (measured)."""
-        return max(1, self.height * self.width // 40)
+        """One position per 80 pixels of the box, which is what the image net costs beside the body (measured)."""
+        return max(1, self.height * self.width // 80)
 
     def collate(self, arrays: Sequence[np.ndarray]) -> tuple[Float[Tensor, "b h w 3"], Bool[Tensor, "b h w"]]:
         """Pixels in 0…1, (b, h, w, 3), and the mask of the real ones."""

@@ -1,0 +1,68 @@
+"""What a ConvStep does before its pointwise half: ReLU, mask, then one filter per channel over the sequence.
+
+The plain path is torch alone and runs anywhere. `depthwise_cpu` computes the same in one pass over float32 tensors on a
+CPU; it is taken where it can be.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from importlib.util import find_spec
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor
+
+_FAST = ContextVar("fast", default=find_spec("numba") is not None)
+
+
+@contextmanager
+def plain_paths() -> Iterator[None]:
+    """Within this block every layer takes its plain path: to compare with, and to measure against."""
+    token = _FAST.set(False)
+    try:
+        yield
+    finally:
+        _FAST.reset(token)
+
+
+def rectified_depthwise(
+    x: Float[Tensor, "b t d"],
+    mask: Float[Tensor, "b t 1"] | None,
+    weight: Float[Tensor, "d k"],
+    dilation: int,
+    causal: bool,
+) -> Float[Tensor, "b t d"]:
+    """ReLU, then zero where `mask` is 0, then `depthwise`."""
+    if _FAST.get() and x.device.type == "cpu" and x.dtype == weight.dtype == torch.float32 and x.numel():
+        from multimodel.layers import depthwise_cpu  # numba takes a second to import
+
+        return depthwise_cpu.rectified_depthwise(x, mask, weight, dilation, causal)
+    x = F.relu(x)
+    return depthwise(x if mask is None else x * mask, weight, dilation, causal)
+
+
+def centre(kernel: int, causal: bool) -> int:
+    """The tap that reads the position itself: a causal filter's last, otherwise the middle, the smaller half first."""
+    return kernel - 1 if causal else (kernel - 1) // 2
+
+
+def depthwise(
+    x: Float[Tensor, "b t d"], weight: Float[Tensor, "d k"], dilation: int, causal: bool
+) -> Float[Tensor, "b t d"]:
+    """One filter of k taps per channel, zeros outside the sequence, same length.
+
+    The sequence is laid out as rows of `dilation` positions, so that a dilated filter runs down the columns without
+    dilation, and taps that could only ever meet zeros are cut off. Both are views or slices: the sums are the same.
+    """
+    length, kernel = x.shape[1], weight.shape[1]
+    rows, middle = -(-length // dilation), centre(kernel, causal)
+    before, after = min(middle, rows - 1), min(kernel - 1 - middle, rows - 1)
+    taps = weight[:, middle - before : middle + after + 1]
+    x = F.pad(x, (0, 0, before * dilation, (rows + after) * dilation - length))
+    grid = x.view(x.shape[0], -1, dilation, x.shape[2]).permute(0, 3, 1, 2)
+    y = F.conv2d(grid, taps[:, None, :, None], groups=x.shape[2])
+    return y.permute(0, 2, 3, 1).reshape(x.shape[0], rows * dilation, -1)[:, :length]
