@@ -47,9 +47,19 @@ PRESETS: dict[str, Preset] = {
         data=DataSettings(frequency_bins=12),
         training=TrainingSettings(
             minutes=11.0,
-            batch_cost=4096,
-            batch_examples=128,
-            rates={"speech": 0.75, "parse": 1.25},
+            batch_cost=1024,
+            learning_rate=1.5e-3,
+            warm_up=150,
+            rates={
+                "speech": 2.0,
+                "imageclass": 1.5,
+                "caption": 1.5,
+                "parse": 1.5,
+                "en-de": 0.75,
+                "de-en": 0.75,
+                "en-fr": 0.75,
+                "fr-en": 0.75,
+            },
         ),
     ),
     "base": Preset(
