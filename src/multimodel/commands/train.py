@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,6 +19,7 @@ from multimodel.tasks.mini8 import NAMES
 from multimodel.tasks.mini8 import Settings as DataSettings
 from multimodel.training import checkpoint
 from multimodel.training.checkpoint import RunConfig
+from multimodel.training.processes import under_torchrun
 from multimodel.training.settings import TrainingSettings
 from multimodel.training.train import check_start, resume_run, start_run, train
 
@@ -36,6 +38,8 @@ class Train:
     """Folder of the built mini8."""
     resume: bool = False
     """Go on with the run in --out, with its own settings where no option overrules them."""
+    processes: int = 1
+    """Processes that share every batch, started by torchrun; on a CPU, each has one thread."""
     training: Annotated[TrainingSettings, arg(name="")]
     model: Sizes
     data: DataSettings
@@ -47,9 +51,24 @@ def main(arguments: Sequence[str]) -> None:
     outline = parse(arguments, defaults(PRESETS[guess]))
     if outline.preset not in PRESETS:
         raise InputError(f"There is no preset {outline.preset!r}: choose from {', '.join(PRESETS)}.")
+    if outline.processes > 1 and not under_torchrun():
+        launch(arguments, outline.processes)
+        return
     config = resumed(arguments, outline.out) if outline.resume else started(arguments, outline.preset)
     place = train(config, outline.out, resume=outline.resume)
-    print(f"Trained: {place}")
+    if os.environ.get("RANK", "0") == "0":
+        print(f"Trained: {place}")
+
+
+def launch(arguments: Sequence[str], processes: int) -> None:
+    """Run this command in several processes on this machine; raises `InputError` where one of them fails."""
+    from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
+    from torch.distributed.run import main as torchrun
+
+    try:
+        torchrun(["--standalone", f"--nproc-per-node={processes}", "-m", "multimodel", "train", *arguments])
+    except ChildFailedError as error:
+        raise InputError(f"One of the {processes} processes failed; what it printed stands above.") from error
 
 
 def parse(arguments: Sequence[str], default: Train) -> Train:

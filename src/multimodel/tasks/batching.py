@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
+import torch
 
 from multimodel.batch import Batch
 from multimodel.tasks.encoded import Encoded
@@ -63,23 +65,40 @@ def padding_share(input_costs: np.ndarray, output_lengths: np.ndarray, batches: 
 
 
 class Stream:
-    """The endless sequence of a task's training batches; one integer says where in it training stands."""
+    """The endless sequence of a task's training batches; one integer says where in it training stands.
+
+    With `share` (i, n) it gives every n-th example of each batch, from the i-th: n such streams are one without.
+    """
 
     def __init__(
-        self, task: Task, encoded: Encoded, *, budget: int, seed: int, maximum_examples: int | None = None
+        self,
+        task: Task,
+        encoded: Encoded,
+        *,
+        budget: int,
+        seed: int,
+        maximum_examples: int | None = None,
+        share: tuple[int, int] = (0, 1),
     ) -> None:
         self.task = task
         self.encoded = encoded
         self.budget = budget
         self.seed = seed
         self.maximum_examples = maximum_examples
+        self.share = share
         self._starts = [0]  # position of each epoch's first batch; epochs may differ in their number of batches
         self._plan: tuple[int, list[np.ndarray]] = (-1, [])
 
     def batch(self, position: int) -> Batch:
-        """The batch at `position`, counted from 0 through all epochs."""
+        """The batch at `position`, counted from 0 through all epochs.
+
+        A share without examples is one example without targets: it costs little, and every share is a batch.
+        """
         epoch, start = self._find(position)
-        return collate(self.task, self.encoded, self.plan(epoch)[position - start])
+        examples = self.plan(epoch)[position - start]
+        first, step = self.share
+        own = collate(self.task, self.encoded, examples[first::step] if first < len(examples) else examples[:1])
+        return own if first < len(examples) else replace(own, target_mask=torch.zeros_like(own.target_mask))
 
     def epoch(self, position: int) -> int:
         """Which pass through the examples the batch at `position` belongs to, from 0."""

@@ -97,9 +97,14 @@ def latest(run: Path) -> Path:
     return found[-1]
 
 
+def place_of(run: Path, step: int) -> Path:
+    """Where the checkpoint of a step stands."""
+    return run / "checkpoints" / f"{step:08d}"
+
+
 def save(run: Path, config: RunConfig, model: nn.Module, optimiser: torch.optim.Optimizer, state: State) -> Path:
     """Write a checkpoint beside its final place and rename it, then drop the oldest beyond `keep`."""
-    place = run / "checkpoints" / f"{state.step:08d}"
+    place = place_of(run, state.step)
     for unfinished in place.parent.glob(".*.part"):
         shutil.rmtree(unfinished)
     part, former = (place.with_name(f".{place.name}.{name}.part") for name in ("next", "former"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
+from contextlib import nullcontext
 from pathlib import Path
 
 import torch
@@ -22,13 +23,14 @@ from multimodel.training import checkpoint
 from multimodel.training.checkpoint import RunConfig, State
 from multimodel.training.display import Display, mixture_table
 from multimodel.training.interruption import interruption
+from multimodel.training.processes import Processes, joined
 from multimodel.training.settings import TrainingSettings
 from multimodel.training.trainer import Trainer, make_optimiser
 
 
 def default_device() -> torch.device:
-    """A GPU where there is one."""
-    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    """A GPU where there is one, each process its own."""
+    return torch.device("cuda", torch.cuda.current_device()) if torch.cuda.is_available() else torch.device("cpu")
 
 
 def start_run(preset: Preset, name: str, data: Path, tasks: Sequence[str] = NAMES) -> RunConfig:
@@ -61,16 +63,23 @@ def train(config: RunConfig, run: Path, *, resume: bool = False, device: torch.d
     Raises `InputError` if the folder already holds a run that is not to be resumed, or no budget is set.
     """
     settings = config.training
-    console = Console(stderr=True)
     check_start(settings, run, resume=resume)
     if settings.threads:
         torch.set_num_threads(settings.threads)
-    streams = make_streams(config, console)
-    trainer = make_trainer(config, streams, run if resume else None, device or default_device())
-    steps = expected_steps(trainer)
-    console.print(mixture_table(describe(trainer.mixture, streams, steps)))
-    console.print(f"about {steps:,} steps on {trainer.device.type} with {torch.get_num_threads()} threads")
-    return run_to_end(trainer, config, run, console)
+    with joined() as processes:
+        console = Console(stderr=True, quiet=not processes.first)
+        streams = make_streams(config, console, processes)
+        trainer = make_trainer(config, streams, run if resume else None, device or default_device(), processes)
+        steps = expected_steps(trainer)
+        console.print(mixture_table(describe(trainer.mixture, streams, steps)))
+        console.print(f"about {steps:,} steps on {machine(trainer)}")
+        return run_to_end(trainer, config, run, console)
+
+
+def machine(trainer: Trainer) -> str:
+    """What trains, in words."""
+    words = f"{trainer.device.type} with {torch.get_num_threads()} threads"
+    return words if trainer.processes.count == 1 else f"{trainer.processes.count} processes, each {words}"
 
 
 def check_start(settings: TrainingSettings, run: Path, *, resume: bool) -> None:
@@ -84,21 +93,25 @@ def check_start(settings: TrainingSettings, run: Path, *, resume: bool) -> None:
 def run_to_end(trainer: Trainer, config: RunConfig, run: Path, console: Console) -> Path:
     """Step until the budget is used up, with a checkpoint now and then, on interruption, and at the end."""
 
-    def save() -> Path:
-        return checkpoint.save(run, config, trainer.model, trainer.optimiser, trainer.state)
+    def save() -> None:
+        if trainer.processes.first:
+            checkpoint.save(run, config, trainer.model, trainer.optimiser, trainer.state)
 
     with interruption() as asked:
-        with Display(run, console, trainer.state.step) as display:
-            while trainer.progress < 1 and not asked.is_set():
+        with Display(run, console, trainer.state.step) if trainer.processes.first else nullcontext() as display:
+            stopped = False
+            while trainer.progress < 1 and not stopped:
                 report = trainer.step()
-                display.show(report, trainer.progress)
+                if display:
+                    display.show(report, trainer.progress)
                 if report.step % config.training.checkpoint_steps == 0:
                     save()
-        place = save()
-    if asked.is_set():
+                stopped = trainer.processes.any(asked.is_set())
+        save()
+    if stopped:
         console.print(f"Stopped at step {trainer.state.step}: `--resume` goes on from there.", soft_wrap=True)
         raise KeyboardInterrupt
-    return place
+    return checkpoint.place_of(run, trainer.state.step)
 
 
 def expected_steps(trainer: Trainer) -> int:
@@ -106,30 +119,38 @@ def expected_steps(trainer: Trainer) -> int:
     settings, state = trainer.settings, trainer.state
     if not settings.minutes:
         return settings.steps or 0
-    seconds = 0.0
-    for task, share in trainer.mixture.shares(state.averages).items():
+    shares, seconds = trainer.mixture.shares(state.averages), 0.0
+    trainer.rehearse(next(iter(shares)))  # the first one compiles
+    for task, share in shares.items():
         seconds += share * settings.accumulate * trainer.rehearse(task)
     steps = state.step + round(max(60 * settings.minutes - state.seconds, 0) / seconds)
     return min(steps, settings.steps or steps)
 
 
-def make_streams(config: RunConfig, console: Console) -> dict[str, Stream]:
+def make_streams(config: RunConfig, console: Console, processes: Processes | None = None) -> dict[str, Stream]:
     """Encode the training examples of every task; says which, as some take seconds."""
-    settings = config.training
+    settings, processes = config.training, processes or Processes()
     streams = {}
     for task in config.tasks:
         console.print(f"encoding {task.name}", highlight=False)
         streams[task.name] = Stream(
             task,
-            encode_examples(task, TRAIN, cache=features_folder(), progress=True),
+            encode_examples(task, TRAIN, cache=features_folder(), progress=processes.first),
             budget=settings.batch_cost,
             seed=settings.seed,
             maximum_examples=settings.batch_examples,
+            share=(processes.rank, processes.count),
         )
     return streams
 
 
-def make_trainer(config: RunConfig, streams: dict[str, Stream], resumed: Path | None, device: torch.device) -> Trainer:
+def make_trainer(
+    config: RunConfig,
+    streams: dict[str, Stream],
+    resumed: Path | None,
+    device: torch.device,
+    processes: Processes | None = None,
+) -> Trainer:
     """A trainer at step 0, or where the newest checkpoint of a run left off."""
     settings = config.training
     names = tuple(streams)
@@ -151,7 +172,7 @@ def make_trainer(config: RunConfig, streams: dict[str, Stream], resumed: Path | 
         cap=settings.cap,
         seed=settings.seed,
     )
-    return Trainer(model, optimiser, mixture, streams, settings, state, device)
+    return Trainer(model, optimiser, mixture, streams, settings, state, device, processes)
 
 
 def resume_run(run: Path, training: TrainingSettings | None = None, data: Path | None = None) -> RunConfig:

@@ -16,6 +16,7 @@ from multimodel.model import MultiModel, Output
 from multimodel.tasks.batching import Stream
 from multimodel.tasks.mixture import Mixture, updated_averages
 from multimodel.training.checkpoint import State
+from multimodel.training.processes import Processes, unsynchronised
 from multimodel.training.schedule import learning_rate, progress
 from multimodel.training.settings import TrainingSettings
 
@@ -62,8 +63,11 @@ class Trainer:
         settings: TrainingSettings,
         state: State,
         device: torch.device,
+        processes: Processes | None = None,
     ) -> None:
         self.model = model
+        self.processes = processes or Processes()
+        self.parallel = self.processes.wrap(model)
         self.optimiser = optimiser
         self.mixture = mixture
         self.streams = streams
@@ -84,12 +88,12 @@ class Trainer:
         task = self.mixture.choose(step, self.state.averages)
         batches = self.next_batches(task)
         waited = time.perf_counter() - started
-        torch.manual_seed(settings.seed * 1_000_003 + step)
+        torch.manual_seed(settings.seed * 1_000_003 + step + self.processes.rank * 1_000_000_007)
         loss, output = self.accumulate(batches)
         norm = self.descend(rate)
+        examples, symbols, seconds = self.together(batches, time.perf_counter() - started)
         self.state.averages = updated_averages(self.state.averages, task, loss)
         self.state.step += 1
-        seconds = time.perf_counter() - started
         self.state.seconds += seconds
         return StepReport(
             step=self.state.step,
@@ -98,13 +102,23 @@ class Trainer:
             balance=float(output.balance.detach()),
             gradient_norm=norm,
             learning_rate=rate,
-            examples=sum(len(batch) for batch in batches),
-            symbols=sum(batch.symbols for batch in batches),
+            examples=examples,
+            symbols=symbols,
             padding=padding(batches),
             seconds=seconds,
             waiting=waited,
             busiest_expert=busiest(output),
         )
+
+    def together(self, batches: list[Batch], seconds: float) -> tuple[int, int, float]:
+        """Examples and symbols of all processes' batches, and the first process's seconds: one clock for all."""
+        counted = [batch for batch in batches if batch.symbols]
+        examples, symbols, agreed = self.processes.total(
+            sum(len(batch) for batch in counted),
+            sum(batch.symbols for batch in counted),
+            seconds if self.processes.first else 0.0,
+        )
+        return int(examples), int(symbols), agreed
 
     def rehearse(self, task: str) -> float:
         """Seconds that a batch of this task takes; nothing is learned and the state stays."""
@@ -124,15 +138,17 @@ class Trainer:
         """Add up the gradients of the mean loss over all real targets; the loss, and the last batch's output."""
         self.model.train()
         self.optimiser.zero_grad(set_to_none=True)
-        symbols = sum(batch.symbols for batch in batches)
+        (symbols,) = self.processes.total(sum(batch.symbols for batch in batches))
+        count = self.processes.count  # gradients are averaged over the processes, and losses are to be added up
         total = 0.0
         for batch in batches:
-            with torch.autocast(self.device.type, torch.bfloat16, enabled=self.settings.precision == "bfloat16"):
-                output = self.model(batch)
-            loss = summed_loss(output.logits, batch, self.settings.label_smoothing) / symbols
-            (loss + output.balance.to(loss.dtype) / len(batches)).backward()
-            total += float(loss.detach())
-        return total, output
+            with unsynchronised(self.parallel, batch is not batches[-1]):
+                with torch.autocast(self.device.type, torch.bfloat16, enabled=self.settings.precision == "bfloat16"):
+                    output = self.parallel(batch)
+                loss = summed_loss(output.logits, batch, self.settings.label_smoothing) * (count / symbols)
+                (loss + output.balance.to(loss.dtype) / len(batches)).backward()
+            total += float(loss.detach()) / count
+        return self.processes.total(total)[0], output
 
     def descend(self, rate: float) -> float:
         """Clip by the global norm and take an Adam step at this rate; the norm before clipping.

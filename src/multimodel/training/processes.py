@@ -1,0 +1,72 @@
+"""Several processes that train one model, each on its share of every batch: torch's DistributedDataParallel.
+
+`torchrun` starts them and tells each its rank. All take the same task in a step, and together they see the same batches
+as one process would, so their number changes how fast a run is and not what it learns.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+
+import torch
+import torch.distributed as distributed
+from torch import nn
+from torch.nn.parallel import DistributedDataParallel
+
+
+class Processes:
+    """This process among those that train together; by itself unless `joined` says otherwise."""
+
+    def __init__(self, rank: int = 0, count: int = 1) -> None:
+        self.rank = rank
+        self.count = count
+
+    @property
+    def first(self) -> bool:
+        """Whether this process is the one that writes checkpoints, logs and messages."""
+        return self.rank == 0
+
+    def wrap(self, model: nn.Module) -> nn.Module:
+        """The model, its gradients averaged over the processes; parameters that no process used get none."""
+        return model if self.count == 1 else DistributedDataParallel(model, find_unused_parameters=True)
+
+    def total(self, *values: float | int) -> list[float]:
+        """Each value, added up over the processes."""
+        if self.count == 1:
+            return [float(value) for value in values]
+        together = torch.tensor(values, dtype=torch.float64)
+        distributed.all_reduce(together)
+        return together.tolist()
+
+    def any(self, condition: bool) -> bool:
+        """Whether it holds in any process."""
+        return self.total(condition)[0] > 0
+
+
+def under_torchrun() -> bool:
+    """Whether `torchrun` started this process."""
+    return "TORCHELASTIC_RUN_ID" in os.environ
+
+
+@contextmanager
+def joined() -> Iterator[Processes]:
+    """The processes that `torchrun` started, connected until the end of the block; outside it, just this one."""
+    if not under_torchrun():
+        yield Processes()
+        return
+    if torch.cuda.is_available():
+        torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
+    distributed.init_process_group()
+    try:
+        yield Processes(distributed.get_rank(), distributed.get_world_size())
+    finally:
+        distributed.destroy_process_group()
+
+
+def unsynchronised(model: nn.Module, skip: bool) -> AbstractContextManager[None]:
+    """Where `skip` holds, keep a backward pass's gradients in this process; a later one brings them along."""
+    if skip and isinstance(model, DistributedDataParallel):
+        return model.no_sync()
+    return nullcontext()
