@@ -1,6 +1,6 @@
 # All that is needed is Python 3.11 or newer and make; everything else goes into the folder .venv.
 
-.PHONY: help quickstart test install clean
+.PHONY: help quickstart test bench install clean
 .DEFAULT_GOAL := help
 
 PYTHON ?= $(shell for python in python3 python3.11 python3.12 python3.13; do \
@@ -17,6 +17,7 @@ INSTALL = $(BIN)/uv pip install --python $(BIN)/python --constraint constraints.
 help:
 	@echo "make quickstart   install, build the data, train on all eight tasks at once, evaluate, write $(RUN)/report.html"
 	@echo "make test         install, then check style, types, imports and run all tests, as .ci/run does"
+	@echo "make bench        install, build the data, measure speed and memory, write runs/bench/bench.md"
 	@echo "make install      only make .venv and install into it"
 	@echo "make clean        delete .venv and the tools' caches; runs and data stay"
 
@@ -35,6 +36,10 @@ test: .venv/installed-test
 	$(BIN)/lint-imports
 	$(BIN)/pytest -n 2 --dist worksteal
 
+bench: .venv/installed-bench
+	$(BIN)/multimodel data build mini8
+	$(BIN)/multimodel bench
+
 install: .venv/installed
 
 .venv/installed: pyproject.toml constraints.txt | $(BIN)/uv
@@ -43,6 +48,10 @@ install: .venv/installed
 
 .venv/installed-test: pyproject.toml constraints.txt | $(BIN)/uv
 	$(INSTALL) --editable '.[mini8,test]'
+	@touch $@ .venv/installed
+
+.venv/installed-bench: pyproject.toml constraints.txt | $(BIN)/uv
+	$(INSTALL) --editable '.[mini8,bench]'
 	@touch $@ .venv/installed
 
 $(BIN)/uv:

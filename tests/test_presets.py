@@ -9,9 +9,10 @@ from runs import toy_config
 from multimodel.batch import Net
 from multimodel.build import build_model
 from multimodel.cli import main
-from multimodel.commands.presets import active_parameters, meta_model, parameters
+from multimodel.commands.presets import meta_model
 from multimodel.errors import InputError
 from multimodel.layers.experts import MixtureOfExperts
+from multimodel.parameters import active_parameters, parameters
 from multimodel.presets import PRESETS
 from multimodel.tasks.task import nets
 

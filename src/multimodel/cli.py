@@ -14,6 +14,7 @@ COMMANDS = {
     "evaluate": "score a run on held-out data: multimodel evaluate RUN",
     "predict": "ask a trained model: multimodel predict RUN TASK INPUT…",
     "report": "write RUN/report.html: multimodel report RUN",
+    "bench": "measure speed and memory against floors and a Transformer: multimodel bench",
     "presets": "print each preset's sizes and parameter counts",
 }
 

@@ -9,12 +9,11 @@ import torch
 import tyro
 from rich.console import Console
 from rich.table import Table
-from torch import nn
 
 from multimodel.batch import Net
 from multimodel.build import build_model
-from multimodel.layers.experts import MixtureOfExperts
 from multimodel.model import MultiModel
+from multimodel.parameters import active_parameters, parameters
 from multimodel.presets import PRESETS, Preset
 
 COMMANDS = ("to-transcript", "to-class", "to-caption", "to-parse-tree", "to-german", "to-english", "to-french")
@@ -55,23 +54,3 @@ def meta_model(preset: Preset) -> MultiModel:
     }
     with torch.device("meta"):
         return build_model(preset.model, nets, COMMANDS)
-
-
-def parameters(model: nn.Module) -> int:
-    """All parameters."""
-    return sum(parameter.numel() for parameter in model.parameters())
-
-
-def active_parameters(model: MultiModel, used: int) -> int:
-    """Parameters that take part in writing one symbol from text: the text net, the body, k experts of each mixture.
-
-    Of the embedding it counts one row, of the output layer all.
-    """
-    body = parameters(model.encoder) + parameters(model.mixer) + parameters(model.decoder)
-    idle = sum(
-        (module.hidden.numel() + module.output.numel()) * (1 - used / module.hidden.shape[0])
-        for module in model.modules()
-        if isinstance(module, MixtureOfExperts)
-    )
-    table = parameters(model.nets["text"]) // 2
-    return round(body - idle) + table + model.width

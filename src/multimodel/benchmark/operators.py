@@ -1,0 +1,60 @@
+"""Where a training step's time goes, by torch's operators: what is left to be made faster."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+import torch
+from torch.profiler import ProfilerActivity, profile
+
+from multimodel.benchmark.models import training_steps
+from multimodel.benchmark.results import Case, Part, Row
+from multimodel.benchmark.setting import Setting
+from multimodel.benchmark.steps import MIXTURE, first_batches, mini8_trainer
+from multimodel.benchmark.timing import WARM_UP
+
+MOST = 12
+
+
+def self_time(event: Any, device: torch.device) -> float:
+    """Microseconds spent in an operator itself, not in those it calls."""
+    return float(event.self_device_time_total if device.type == "cuda" else event.self_cpu_time_total)
+
+
+def measure(setting: Setting) -> list[Row]:
+    """The operators that take most, and the rest together."""
+    trainer, device = mini8_trainer(setting), setting.device
+    batches = first_batches(trainer, MIXTURE, setting.scale.steps)
+    steps = training_steps(trainer, batches)
+    for _ in range(WARM_UP):
+        steps()
+    with profile(activities=[ProfilerActivity.CPU, *([ProfilerActivity.CUDA] if device.type == "cuda" else [])]) as log:
+        steps()
+    events = sorted(log.key_averages(), key=lambda event: self_time(event, device), reverse=True)
+    total = sum(self_time(event, device) for event in events)
+
+    def row(name: str, chosen: list[Any]) -> Row:
+        taken = sum(self_time(event, device) for event in chosen)
+        figures = {
+            "share, %": 100 * taken / total,
+            "ms a step": taken / 1e3 / len(batches),
+            "calls a step": sum(event.count for event in chosen) / len(batches),
+        }
+        return Row(name, figures)
+
+    return [*(row(event.key, [event]) for event in events[:MOST]), row("all others", events[MOST:])]
+
+
+def cases(setting: Setting) -> list[Case]:
+    """One profile."""
+    return [Case("mixture", partial(measure, setting))]
+
+
+PART = Part(
+    title="Where the time of a training step goes",
+    about=f"Self time by operator over the first steps of mini8's mixture, the {MOST} largest (torch.profiler, which "
+    "itself slows small operators most).",
+    drawn="",
+    cases=cases,
+)

@@ -1,0 +1,60 @@
+"""What was measured as a page of Markdown: conditions, then a table and a chart for each part."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from multimodel.benchmark.results import Figure, Result
+from multimodel.benchmark.timing import Spread
+
+INTRODUCTION = """# Performance
+
+This page is written by `multimodel bench`; a second call overwrites it. Compare ratios, not times: times drift with
+what else a machine does, while ratios are of things that took turns.
+"""
+
+
+def page(conditions: Mapping[str, str], results: Mapping[str, Result], charts: Mapping[str, str]) -> str:
+    """The whole page; `charts` are paths of pictures by part."""
+    reached = {name: result for name, result in results.items() if result.rows or result.left_out}
+    parts = [part(result, charts.get(name)) for name, result in reached.items()]
+    return "\n".join([INTRODUCTION, *(f"- {name}: {words(name, value)}" for name, value in conditions.items()), *parts])
+
+
+def words(name: str, value: str) -> str:
+    """A condition; a command is set as code."""
+    return f"`{value}`" if name == "command" else value
+
+
+def part(result: Result, chart: str | None) -> str:
+    """A heading, what it means, a table, a picture, and what is missing."""
+    picture = f"![{result.drawn}]({chart})\n" if chart else ""
+    missing = f"{result.left_out}\n" if result.left_out else ""
+    return "\n".join(filter(None, (f"\n## {result.title}\n", f"{result.about}\n", table(result), picture, missing)))
+
+
+def table(result: Result) -> str:
+    """One line a row, a column for every figure that any row has."""
+    columns = list(dict.fromkeys(column for row in result.rows for column in row.figures))
+    if not columns:
+        return ""
+    lines = [("", *columns), ("---", *("---:" for _ in columns))]
+    lines += [(row.name, *(cell(row.figures.get(column, "–")) for column in columns)) for row in result.rows]
+    return "\n".join(map(line, lines)) + "\n"
+
+
+def line(cells: Iterable[str]) -> str:
+    """A line of a table."""
+    return f"| {' | '.join(cells)} |"
+
+
+def cell(figure: Figure) -> str:
+    """A number, with its quartiles where it has some."""
+    if isinstance(figure, Spread):
+        return f"{number(figure.median)} ({number(figure.low)}–{number(figure.high)})"
+    return figure if isinstance(figure, str) else number(figure)
+
+
+def number(value: float | int) -> str:
+    """Three digits, or all of a whole number."""
+    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"

@@ -1,0 +1,89 @@
+"""All parts, one after another: shown as they go, and written even where Ctrl-C ends them."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+import torch
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from multimodel.benchmark import against_floors, comparison, decoding, depthwise, memory, operators, rates, steps
+from multimodel.benchmark.chart import chart
+from multimodel.benchmark.machine import conditions
+from multimodel.benchmark.page import page
+from multimodel.benchmark.results import Case, Part, Result
+from multimodel.benchmark.setting import SEED, Setting
+from multimodel.errors import InputError
+
+PARTS: Mapping[str, Part] = {
+    "rates": rates.PART,
+    "blocks": against_floors.PART,
+    "depthwise": depthwise.PART,
+    "steps": steps.PART,
+    "decoding": decoding.PART,
+    "transformer": comparison.PART,
+    "memory": memory.PART,
+    "operators": operators.PART,
+}
+
+
+def benchmark(setting: Setting, names: Sequence[str], command: str, out: Path, markdown: Path) -> None:
+    """Measure parts; write OUT/bench.json, a chart for each part in OUT, and the page."""
+    about = conditions(setting, command)
+    results = {name: PARTS[name].started() for name in names}
+    try:
+        measure(setting, results, Console(stderr=True))
+    finally:
+        write(about, results, out, markdown)
+
+
+def measure(setting: Setting, results: Mapping[str, Result], console: Console) -> None:
+    """Fill the results, case by case."""
+    cases = {name: PARTS[name].cases(setting) for name in results}
+    bar = Progress(
+        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), console=console
+    )
+    with bar:
+        task = bar.add_task("starting", total=sum(map(len, cases.values())))
+        for name, result in results.items():
+            for case in cases[name]:
+                bar.update(task, description=f"{name}: {case.name}")
+                if not console.is_terminal:
+                    console.print(f"{name}: {case.name}", highlight=False, soft_wrap=True)
+                add(case, result)
+                bar.advance(task)
+
+
+def add(case: Case, result: Result) -> None:
+    """Measure a case, unless its part was left out already."""
+    if result.left_out:
+        return
+    torch.manual_seed(SEED)
+    try:
+        result.rows.extend(case.measure())
+    except InputError as error:
+        result.left_out = str(error)
+
+
+def write(about: Mapping[str, str], results: Mapping[str, Result], out: Path, markdown: Path) -> None:
+    """JSON, charts and page."""
+    out.mkdir(parents=True, exist_ok=True)
+    markdown.parent.mkdir(parents=True, exist_ok=True)
+    content = {"about": about, "parts": {name: asdict(result) for name, result in results.items()}}
+    (out / "bench.json").write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    charts = {name: os.path.relpath(path, markdown.parent) for name, path in write_charts(results, out)}
+    markdown.write_text(page(about, results, charts), encoding="utf-8")
+
+
+def write_charts(results: Mapping[str, Result], out: Path) -> Iterator[tuple[str, Path]]:
+    """An SVG file for each part that has ratios."""
+    for name, result in results.items():
+        if drawing := chart(result):
+            path = out / f"{name}.svg"
+            path.write_text(drawing.standalone() + "\n", encoding="utf-8")
+            yield name, path

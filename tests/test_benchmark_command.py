@@ -1,0 +1,85 @@
+"""`multimodel bench` from its words to its files."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from subprocess import CompletedProcess
+from typing import Any
+from xml.etree import ElementTree
+
+import pytest
+from runs import write_mini8
+
+from multimodel import cli
+from multimodel.benchmark import memory
+from multimodel.benchmark.results import Case, Part, Row
+from multimodel.benchmark.run import PARTS
+from multimodel.benchmark.timing import Spread
+
+THREADS = ["--threads", "1"]
+
+
+def failure(capsys: pytest.CaptureFixture[str], *words: str) -> str:
+    assert cli.main(["bench", *words]) == 2
+    return capsys.readouterr().err.strip()
+
+
+@pytest.fixture(autouse=True)
+def quiet_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+
+
+def test_one_command_measures_every_part(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(memory.subprocess, "run", fresh_process)
+    out, page = tmp_path / "out", tmp_path / "docs" / "performance.md"
+    folder = str(write_mini8(tmp_path / "mini8"))
+    words = ["--quick", "--rounds", "1", "--device", "cpu", *THREADS, "--data-folder", folder]
+    assert cli.main(["bench", *words, "--out", str(out), "--markdown", str(page)]) == 0
+    assert str(page) in capsys.readouterr().out
+    content = json.loads((out / "bench.json").read_text(encoding="utf-8"))
+    assert set(content["about"]) >= {"command", "data", "seed", "hardware", "threads", "torch", "precision", "rounds"}
+    assert content["about"]["command"].startswith("multimodel bench --quick")
+    assert list(content["parts"]) == list(PARTS)
+    text = page.read_text(encoding="utf-8")
+    for name, part in content["parts"].items():
+        assert part["rows"] or "extra `bench`" in part["left_out"]
+        assert f"## {part['title']}" in text
+        drawn = any(part["drawn"] in row["figures"] for row in part["rows"])
+        assert (out / f"{name}.svg").exists() == drawn == (f"(../out/{name}.svg)" in text)
+        if drawn:
+            ElementTree.parse(out / f"{name}.svg")
+    for ratio in ("× floor", "× pointwise", "plain ÷ ours", "conv1d ÷ ours", "× cost of a symbol", "beam 4 ÷ greedy"):
+        assert ratio in text
+
+
+def fresh_process(command: list[str], **options: Any) -> CompletedProcess[str]:
+    assert command[1:5] == ["-m", "multimodel.benchmark.memory", command[3], "tiny"]
+    return CompletedProcess(command, 0, f"{5 << 20}\n", "")
+
+
+def test_ctrl_c_keeps_what_is_measured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted() -> list[Row]:
+        raise KeyboardInterrupt
+
+    first = Case("first", lambda: [Row("first", {"ratio": Spread(1.0, 2.0, 3.0)})])
+    cases = [first, Case("second", interrupted), Case("third", lambda: pytest.fail("measured after Ctrl-C"))]
+    part = Part(title="Rates", about="", drawn="ratio", cases=lambda setting: cases)
+    monkeypatch.setitem(PARTS, "rates", part)
+    assert cli.main(["bench", "--only", "rates", "--out", str(tmp_path), *THREADS]) == 130
+    content = json.loads((tmp_path / "bench.json").read_text(encoding="utf-8"))
+    assert [row["name"] for row in content["parts"]["rates"]["rows"]] == ["first"]
+    assert "| first | 2 (1–3) |" in (tmp_path / "bench.md").read_text(encoding="utf-8")
+    assert (tmp_path / "rates.svg").exists()
+
+
+def test_words_that_cannot_be_used_are_answered_with_what_can(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    assert failure(capsys, "--only", "rates,speed") == f"There is no part 'speed': choose from {', '.join(PARTS)}."
+    assert failure(capsys, "--preset", "huge").startswith("There is no preset 'huge': choose from tiny, ")
+    assert failure(capsys, "--device", "cuda") == "There is no GPU that torch can use here: give --device cpu."
+    assert failure(capsys, "--rounds", "0") == "The number of rounds and of threads must be above 0."
