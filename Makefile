@@ -24,7 +24,7 @@ help:
 # A second call goes on where the first was stopped; to train anew, delete $(RUN).
 quickstart: install
 	$(BIN)/multimodel data build mini8
-	$(BIN)/multimodel train quickstart --out $(RUN) $(if $(wildcard $(RUN)/checkpoints/[0-9]*),--resume)
+	$(BIN)/multimodel train quickstart --processes 2 --out $(RUN) $(if $(wildcard $(RUN)/checkpoints/[0-9]*),--resume)
 	$(BIN)/multimodel evaluate $(RUN)
 	$(BIN)/multimodel report $(RUN)
 

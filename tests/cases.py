@@ -24,6 +24,7 @@ from multimodel.layers.attention import (
 from multimodel.layers.convolution import ConvBlock, ConvStep, SepConv
 from multimodel.layers.experts import DenseExpert, MixtureOfExperts, NoExperts, NoisyTopKGate
 from multimodel.layers.planes import ConvRes, ConvStep2d, SepConv2d
+from multimodel.layers.products import Linear
 from multimodel.layers.timing import NoTiming, Timing
 from multimodel.modalities.audio import AudioStack, Spectrogram, Waveform
 from multimodel.modalities.category import Category
@@ -200,6 +201,7 @@ SHORT = {"shape": (2, 12, WIDTH), "output": (2, 12, WIDTH)}
 MIDDLE = {"shape": (2, 40, WIDTH), "output": (2, 40, WIDTH)}
 
 CASES: dict[type[nn.Module], Case] = {
+    Linear: Case(make=lambda: Linear(WIDTH, WIDTH), apply=called, causal=True, **SHORT),
     Timing: Case(make=Timing, apply=called, causal=True, **SHORT),
     NoTiming: Case(make=NoTiming, apply=called, causal=True, **SHORT),
     SepConv: Case(

@@ -22,7 +22,7 @@ from multimodel.model import MultiModel
 TASKS = ["speech", "speech-raw", "caption", "en-de"]
 
 
-SEEDS = (5, 9, 3)  # models that rarely end and that often do
+SEEDS = (5, 34, 30)  # models that rarely end and that often do
 
 
 def built(seed: int) -> MultiModel:

@@ -47,9 +47,9 @@ PRESETS: dict[str, Preset] = {
         data=DataSettings(frequency_bins=12),
         training=TrainingSettings(
             minutes=11.0,
-            batch_cost=1024,
-            learning_rate=1.5e-3,
-            warm_up=150,
+            batch_cost=2048,
+            learning_rate=3e-3,
+            warm_up=200,
             rates={
                 "speech": 2.0,
                 "imageclass": 1.5,

@@ -14,7 +14,7 @@ from multimodel.layers.depthwise import plain_paths
 from multimodel.presets import PRESETS, Preset
 
 SEED = 0
-PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16}
+PRECISIONS = {"float32": torch.float32, "medium": torch.float32, "bfloat16": torch.bfloat16}
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -19,7 +19,7 @@ from multimodel.tasks.mini8 import NAMES
 from multimodel.tasks.mini8 import Settings as DataSettings
 from multimodel.training import checkpoint
 from multimodel.training.checkpoint import RunConfig
-from multimodel.training.processes import under_torchrun
+from multimodel.training.processes import is_first, under_torchrun
 from multimodel.training.settings import TrainingSettings
 from multimodel.training.train import check_start, resume_run, start_run, train
 
@@ -39,7 +39,7 @@ class Train:
     resume: bool = False
     """Go on with the run in --out, with its own settings where no option overrules them."""
     processes: int = 1
-    """Processes that share every batch, started by torchrun; on a CPU, each has one thread."""
+    """Processes that share every batch, started by torchrun; on a CPU, the cores are divided among them."""
     training: Annotated[TrainingSettings, arg(name="")]
     model: Sizes
     data: DataSettings
@@ -56,7 +56,7 @@ def main(arguments: Sequence[str]) -> None:
         return
     config = resumed(arguments, outline.out) if outline.resume else started(arguments, outline.preset)
     place = train(config, outline.out, resume=outline.resume)
-    if os.environ.get("RANK", "0") == "0":
+    if is_first():
         print(f"Trained: {place}")
 
 
@@ -65,6 +65,8 @@ def launch(arguments: Sequence[str], processes: int) -> None:
     from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
     from torch.distributed.run import main as torchrun
 
+    threads = max(1, (os.cpu_count() or 1) // processes)
+    os.environ.setdefault("OMP_NUM_THREADS", str(threads))
     try:
         torchrun(["--standalone", f"--nproc-per-node={processes}", "-m", "multimodel", "train", *arguments])
     except ChildFailedError as error:

@@ -12,6 +12,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from multimodel.layers.convolution import NORM_EPSILON, ConvMemory, ConvStep
+from multimodel.layers.products import Linear
 from multimodel.layers.timing import NoTiming, Timing
 
 Heads = Float[Tensor, "b h t c"]
@@ -40,10 +41,10 @@ class MultiHeadAttention(nn.Module):
     def __init__(self, width: int, heads: int) -> None:
         super().__init__()
         self.heads = heads
-        self.query = nn.Linear(width, width)
-        self.key = nn.Linear(width, width)
-        self.value = nn.Linear(width, width)
-        self.output = nn.Linear(width, width)
+        self.query = Linear(width, width)
+        self.key = Linear(width, width)
+        self.value = Linear(width, width)
+        self.output = Linear(width, width)
 
     def split(self, x: Float[Tensor, "b t d"]) -> Heads:
         """Channels to heads."""
@@ -128,7 +129,7 @@ class AverageSource(nn.Module):
 
     def __init__(self, width: int) -> None:
         super().__init__()
-        self.output = nn.Linear(width, width)
+        self.output = Linear(width, width)
 
     def read(self, source: Float[Tensor, "b s d"], mask: Bool[Tensor, "b s"]) -> KeysValues:
         """The mean, as one position of one head."""

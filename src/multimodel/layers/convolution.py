@@ -14,8 +14,10 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from multimodel.layers.depthwise import depthwise, rectified_depthwise
+from multimodel.layers.products import Linear
 
 NORM_EPSILON = 1e-6
+FIRST_GAIN = 0.1
 
 
 class ConvMemory(NamedTuple):
@@ -31,7 +33,7 @@ class SepConv(nn.Module):
         super().__init__()
         self.dilation, self.causal = dilation, causal
         self.depthwise = nn.Parameter(torch.randn(width, kernel) * kernel**-0.5)
-        self.pointwise = nn.Linear(width, features, bias=False)
+        self.pointwise = Linear(width, features, bias=False)
 
     def forward(self, x: Float[Tensor, "b t d"]) -> Float[Tensor, "b t f"]:
         """Convolve a whole sequence."""
@@ -77,7 +79,10 @@ class ConvStep(nn.Module):
 
 
 class ConvBlock(nn.Module):
-    """Four ConvSteps with two residuals; shape kept, receptive field 131 (paper, section 2.1)."""
+    """Four ConvSteps with two residuals; shape kept, receptive field 131 (paper, section 2.1).
+
+    What is added to the input starts small, so that a deep body first passes on the symbols themselves.
+    """
 
     def __init__(self, width: int, dropout: float, *, causal: bool) -> None:
         super().__init__()
@@ -86,6 +91,8 @@ class ConvBlock(nn.Module):
         self.step3 = ConvStep(width, width, 15, causal=causal)
         self.step4 = ConvStep(width, width, 15, dilation=8, causal=causal)
         self.dropout = nn.Dropout(dropout)
+        for step in (self.step2, self.step4):
+            nn.init.constant_(step.norm.weight, FIRST_GAIN)
 
     def forward(self, x: Float[Tensor, "b t d"], mask: Float[Tensor, "b t 1"] | None = None) -> Float[Tensor, "b t d"]:
         """The paper's hidden1 … hidden4."""

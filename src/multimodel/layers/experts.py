@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
@@ -11,6 +12,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from multimodel.layers.convolution import NORM_EPSILON
+from multimodel.layers.products import applies, product, rounded
 
 NOISE_FLOOR = 1e-2
 BALANCE_WEIGHT = 0.01
@@ -30,6 +32,29 @@ class Routing(NamedTuple):
     experts: Int[Tensor, "n k"]
     gates: Float[Tensor, "n k"]
     use: ExpertUse
+
+
+class Slices(NamedTuple):
+    """Positions sorted by expert: one slice of rows for each, perhaps with rows at its end that nobody reads."""
+
+    sizes: list[int]
+    sources: Int[Tensor, " rows"]
+    """The position that stands in each row."""
+    places: Int[Tensor, "n k"]
+    """The row in which each position stands for each of its experts."""
+
+
+def slices(experts: Int[Tensor, "n k"], count: int, size: Callable[[int], int]) -> Slices:
+    """The layout for these choices among `count` experts; `size` says how many rows that many positions get."""
+    chosen = experts.flatten()
+    order = chosen.argsort(stable=True)
+    counts = torch.bincount(chosen, minlength=count)
+    sizes = torch.tensor([size(positions) for positions in counts.tolist()], device=experts.device)
+    shift = (sizes - counts).cumsum(0) - (sizes - counts)  # spare rows before each expert's slice
+    rows = torch.arange(len(chosen), device=experts.device) + shift[chosen[order]]
+    sources = order.new_zeros(int(sizes.sum())).scatter(0, rows, order // experts.shape[1])
+    places = torch.empty_like(order).scatter(0, order, rows)
+    return Slices(sizes.tolist(), sources, places.view_as(experts))
 
 
 def cv_squared(x: Float[Tensor, " e"]) -> Float[Tensor, ""]:
@@ -92,7 +117,7 @@ class MixtureOfExperts(nn.Module):
     """`LN(x + Σ gate · expert(x))` over the k experts of each real position; padding is neither routed nor counted.
 
     An expert is d → expert width → d with a ReLU between and no biases. Positions are sorted by expert, so that each
-    expert is one matrix product over just its own rows; there is no capacity limit and nothing is dropped.
+    expert is one matrix product over its own rows; there is no capacity limit and nothing is dropped.
     """
 
     def __init__(self, width: int, experts: int, used: int, expert_width: int) -> None:
@@ -116,19 +141,19 @@ class MixtureOfExperts(nn.Module):
 
     def mix(self, rows: Float[Tensor, "n d"], routing: Routing) -> Float[Tensor, "n d"]:
         """Weighted sum of the chosen experts' answers, by sorted slices."""
-        used = routing.experts.shape[1]
-        order = routing.experts.flatten().argsort(stable=True)
-        counts = torch.bincount(routing.experts.flatten(), minlength=self.hidden.shape[0]).tolist()
-        sorted_rows = rows.index_select(0, order // used)
+        layout = slices(routing.experts, len(self.hidden), rounded if applies(rows) else int)
         answers = [
-            F.relu(chunk @ hidden) @ output
+            product(F.relu(product(chunk, hidden)), output)
             for chunk, hidden, output in zip(
-                torch.split(sorted_rows, counts), self.hidden.unbind(0), self.output.unbind(0), strict=True
+                torch.split(rows.index_select(0, layout.sources), layout.sizes),
+                self.hidden.unbind(0),
+                self.output.unbind(0),
+                strict=True,
             )
             if len(chunk)
         ]
-        weighted = torch.cat([rows[:0], *answers]) * routing.gates.flatten()[order, None].to(rows.dtype)
-        return torch.zeros_like(rows).index_add(0, order // used, weighted.to(rows.dtype))
+        chosen = torch.cat([rows[:0], *answers]).index_select(0, layout.places.flatten())
+        return (chosen.view(*layout.places.shape, rows.shape[1]) * routing.gates.unsqueeze(-1).to(rows.dtype)).sum(1)
 
 
 class DenseExpert(nn.Module):

@@ -7,6 +7,7 @@ from jaxtyping import Bool, Float, Int, Num
 from torch import Tensor, nn
 
 from multimodel.layers.convolution import float_mask
+from multimodel.layers.products import product
 from multimodel.modalities.modality import Bottom, Representation, Top
 
 
@@ -31,4 +32,5 @@ class Text(nn.Module, Bottom, Top):
 
     def top(self, body: Representation) -> Float[Tensor, "b t v"]:
         """Logits over the vocabulary."""
-        return body.x @ self.output.T
+        rows = product(body.x.flatten(0, 1), self.output.t())
+        return rows.view(*body.x.shape[:2], -1)

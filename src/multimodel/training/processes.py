@@ -7,6 +7,7 @@ as one process would, so their number changes how fast a run is and not what it 
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 
@@ -30,7 +31,11 @@ class Processes:
 
     def wrap(self, model: nn.Module) -> nn.Module:
         """The model, its gradients averaged over the processes; parameters that no process used get none."""
-        return model if self.count == 1 else DistributedDataParallel(model, find_unused_parameters=True)
+        if self.count == 1:
+            return model
+        # the gradient of a depthwise filter has other strides than the filter; DDP copies it either way
+        warnings.filterwarnings("ignore", "Grad strides do not match bucket view strides")
+        return DistributedDataParallel(model, find_unused_parameters=True)
 
     def total(self, *values: float | int) -> list[float]:
         """Each value, added up over the processes."""
@@ -43,6 +48,11 @@ class Processes:
     def any(self, condition: bool) -> bool:
         """Whether it holds in any process."""
         return self.total(condition)[0] > 0
+
+
+def is_first() -> bool:
+    """Whether this process may speak for all, also before they are joined."""
+    return os.environ.get("RANK", "0") == "0"
 
 
 def under_torchrun() -> bool:

@@ -23,7 +23,7 @@ from multimodel.training import checkpoint
 from multimodel.training.checkpoint import RunConfig, State
 from multimodel.training.display import Display, mixture_table
 from multimodel.training.interruption import interruption
-from multimodel.training.processes import Processes, joined
+from multimodel.training.processes import Processes, is_first, joined
 from multimodel.training.settings import TrainingSettings
 from multimodel.training.trainer import Trainer, make_optimiser
 
@@ -35,7 +35,8 @@ def default_device() -> torch.device:
 
 def start_run(preset: Preset, name: str, data: Path, tasks: Sequence[str] = NAMES) -> RunConfig:
     """The configuration of a run on tasks of mini8, vocabulary trained, examples attached."""
-    Console(stderr=True).print(f"reading {data} and training the vocabulary", soft_wrap=True, highlight=False)
+    console = Console(stderr=True, quiet=not is_first())
+    console.print(f"reading {data} and training the vocabulary", soft_wrap=True, highlight=False)
     vocabulary, loaded = load_mini8(data, tasks, preset.data)
     return run_config(preset, name, vocabulary, loaded, data)
 

@@ -16,6 +16,7 @@ from multimodel.model import MultiModel, Output
 from multimodel.tasks.batching import Stream
 from multimodel.tasks.mixture import Mixture, updated_averages
 from multimodel.training.checkpoint import State
+from multimodel.training.precision import arithmetic
 from multimodel.training.processes import Processes, unsynchronised
 from multimodel.training.schedule import learning_rate, progress
 from multimodel.training.settings import TrainingSettings
@@ -143,7 +144,7 @@ class Trainer:
         total = 0.0
         for batch in batches:
             with unsynchronised(self.parallel, batch is not batches[-1]):
-                with torch.autocast(self.device.type, torch.bfloat16, enabled=self.settings.precision == "bfloat16"):
+                with arithmetic(self.settings.precision, self.device):
                     output = self.parallel(batch)
                 loss = summed_loss(output.logits, batch, self.settings.label_smoothing) * (count / symbols)
                 (loss + output.balance.to(loss.dtype) / len(batches)).backward()
@@ -167,7 +168,8 @@ class Trainer:
 
 def summed_loss(logits: Tensor, batch: Batch, smoothing: float) -> Tensor:
     """The loss of all real targets, added up."""
-    return smoothed_cross_entropy(logits[batch.target_mask], batch.targets[batch.target_mask], smoothing).sum()
+    losses = smoothed_cross_entropy(logits, batch.targets, smoothing)
+    return losses.where(batch.target_mask, 0).sum()
 
 
 def padding(batches: list[Batch]) -> float:
