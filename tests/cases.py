@@ -124,6 +124,11 @@ def stepped(module: nn.Module, x: Tensor) -> Tensor:
     return torch.cat([module.step(x[:, p : p + 1], memory, p) for p in range(x.shape[1])], dim=1)
 
 
+def mixed_stepwise(module: nn.Module, x: Tensor) -> Tensor:
+    compiled = module.start(x.shape[0])
+    return torch.cat([module.step(x[:, p : p + 1], compiled) for p in range(x.shape[1])], dim=1)
+
+
 def self_stepped(module: nn.Module, x: Tensor) -> Tensor:
     memory = module.start(x.shape[0], x.shape[1])
     return torch.cat([module.step(x[:, p : p + 1], memory, p) for p in range(x.shape[1])], dim=1)
@@ -141,7 +146,7 @@ def mixer_stepped(module: nn.Module, x: Tensor) -> Tensor:
 
 def decoder_stepped(module: nn.Module, x: Tensor) -> Tensor:
     memory = module.start(source(x), x.shape[1])
-    steps = [module.step(x[:, p : p + 1], real(x[:, :1]), memory, p) for p in range(x.shape[1])]
+    steps = [module.step(x[:, p : p + 1], memory, p) for p in range(x.shape[1])]
     return torch.cat(steps, dim=1)
 
 
@@ -250,9 +255,9 @@ CASES: dict[type[nn.Module], Case] = {
     NoisyTopKGate: Case(
         make=lambda: NoisyTopKGate(WIDTH, 5, 2), shape=(20, WIDTH), apply=gates, output=(20, 5), precise=True
     ),
-    MixtureOfExperts: Case(make=experts, apply=mixed, causal=True, **SHORT),
-    DenseExpert: Case(make=lambda: DenseExpert(WIDTH, 12), apply=mixed, causal=True, **SHORT),
-    NoExperts: Case(make=NoExperts, apply=mixed, causal=True, **SHORT),
+    MixtureOfExperts: Case(make=experts, apply=mixed, causal=True, stepwise=mixed_stepwise, **SHORT),
+    DenseExpert: Case(make=lambda: DenseExpert(WIDTH, 12), apply=mixed, causal=True, stepwise=mixed_stepwise, **SHORT),
+    NoExperts: Case(make=NoExperts, apply=mixed, causal=True, stepwise=mixed_stepwise, **SHORT),
     Text: Case(
         make=lambda: Text(11, WIDTH), shape=(2, 12), apply=embedded, output=(2, 12, 11), causal=True, symbols=11
     ),

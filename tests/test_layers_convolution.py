@@ -9,7 +9,8 @@ from authors import Fixture, agree, load
 from torch import Tensor, nn
 
 from multimodel.layers.convolution import NORM_EPSILON, ConvBlock, ConvStep, SepConv
-from multimodel.layers.depthwise import depthwise, plain_paths, rectified_depthwise
+from multimodel.layers.depthwise import depthwise, rectified_depthwise
+from multimodel.layers.paths import plain_paths
 
 
 def authors_steps(fixture: Fixture) -> list[ConvStep]:

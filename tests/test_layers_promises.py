@@ -5,6 +5,8 @@ from __future__ import annotations
 import importlib
 import inspect
 import pkgutil
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 
 import pytest
 import tiny
@@ -14,6 +16,7 @@ from torch import Tensor, nn
 
 import multimodel.layers
 import multimodel.modalities
+from multimodel.layers.paths import plain_paths
 
 ROWS = [pytest.param(case, id=module.__name__) for module, case in CASES.items()]
 CAUSAL = [pytest.param(case, id=module.__name__) for module, case in CASES.items() if case.causal]
@@ -147,8 +150,9 @@ def test_causal_modules_never_see_the_future(case: Case) -> None:
         torch.testing.assert_close(after[:, :position], before[:, :position], rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.parametrize("path", [nullcontext, plain_paths])
 @pytest.mark.parametrize("case", STEPWISE)
-def test_step_by_step_equals_the_whole_at_once(case: Case) -> None:
+def test_step_by_step_equals_the_whole_at_once(case: Case, path: Callable[[], AbstractContextManager[None]]) -> None:
     module, x = made(case), case.example()
-    with torch.no_grad():
+    with torch.no_grad(), path():
         torch.testing.assert_close(case.stepwise(module, x), case.apply(module, x), rtol=1e-4, atol=1e-5)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple, cast
+from typing import TYPE_CHECKING, NamedTuple, cast
 
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
@@ -12,6 +12,9 @@ from multimodel.layers.attention import AttentionBlock, AttentionMemory
 from multimodel.layers.convolution import ConvBlock, ConvMemory, float_mask
 from multimodel.layers.experts import DenseExpert, ExpertUse, MixtureOfExperts, NoExperts
 from multimodel.layers.timing import NoTiming, Timing
+
+if TYPE_CHECKING:
+    from multimodel.layers.steps_cpu import CompiledExperts
 
 Use = tuple[ExpertUse, ...]
 Experts = MixtureOfExperts | DenseExpert | NoExperts
@@ -35,6 +38,7 @@ class DecoderMemory(NamedTuple):
     """What the decoder keeps between two steps: for each layer its convolutions and its attention."""
 
     layers: tuple[tuple[tuple[ConvMemory, ...], AttentionMemory], ...]
+    experts: CompiledExperts | None
 
 
 class Encoder(nn.Module):
@@ -129,15 +133,14 @@ class Decoder(nn.Module):
             tuple(
                 (layer.block.start(batch), layer.attention.start(source.encoded, source.mask, limit))
                 for layer in self.layers
-            )
+            ),
+            self.experts.start(batch),
         )
 
-    def step(
-        self, x: Float[Tensor, "b 1 d"], mask: Bool[Tensor, "b 1"], memory: DecoderMemory, position: int
-    ) -> Float[Tensor, "b 1 d"]:
+    def step(self, x: Float[Tensor, "b 1 d"], memory: DecoderMemory, position: int) -> Float[Tensor, "b 1 d"]:
         """One position."""
         for index, (layer, (ring, attention)) in enumerate(zip(self.layers, memory.layers, strict=True)):
             if index == self.middle:
-                x, _ = self.experts(x, mask)
+                x = self.experts.step(x, memory.experts)
             x = layer.attention.step(layer.block.step(x, ring, position), attention, position)
         return x

@@ -8,8 +8,9 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from multimodel.batch import Batch
-from multimodel.model import Encoded, Memory, MultiModel
+from multimodel.batch import Batch, Route
+from multimodel.layers.attention import SourceKeysValues
+from multimodel.model import Encoded, MultiModel
 
 END = 1
 PADDING = 0
@@ -26,14 +27,17 @@ class Hypotheses(NamedTuple):
     scores: Float[Tensor, "b k"]
 
 
-def reorder(memory: Nested, rows: Int[Tensor, " n"]) -> Nested:
-    """The same nested tuples with row i of every tensor taken from row `rows[i]`."""
-    if memory is None:
-        return memory
+def reorder(memory: Nested, rows: Int[Tensor, " n"], *, within: bool = False) -> Nested:
+    """The same nested tuples with row i of every tensor taken from row `rows[i]`; what is no tensor stays.
+
+    `within` says that rows only change places within an example: what all its hypotheses share stays too.
+    """
     if isinstance(memory, Tensor):
         return memory.index_select(0, rows)  # type: ignore[return-value]
-    children = [reorder(child, rows) for child in memory]  # type: ignore[attr-defined]
-    return type(memory)(*children) if hasattr(memory, "_fields") else type(memory)(children)  # type: ignore[call-arg]
+    if not isinstance(memory, tuple) or (within and isinstance(memory, SourceKeysValues)):
+        return memory
+    children = [reorder(child, rows, within=within) for child in memory]
+    return type(memory)(*children) if hasattr(memory, "_fields") else type(memory)(children)
 
 
 def length_limits(encoded: Encoded, limit: int | None) -> Int[Tensor, "b 1"]:
@@ -61,28 +65,31 @@ def classes(model: MultiModel, batch: Batch) -> tuple[Int[Tensor, "b c"], Float[
 
 @torch.no_grad()
 def beam(model: MultiModel, batch: Batch, width: int, limit: int | None = None) -> Hypotheses:
-    """Beam search (Wu et al. 2016's length penalty, 0.6); width 1 is greedy.
+    """Beam search with the usual limits of length; width 1 is greedy."""
+    encoded = model.encode(batch)
+    return search(model, batch.route, encoded, width, length_limits(encoded, limit))
+
+
+@torch.no_grad()
+def search(model: MultiModel, route: Route, encoded: Encoded, width: int, limits: Int[Tensor, "b 1"]) -> Hypotheses:
+    """Beam search (Wu et al. 2016's length penalty, 0.6) over answers of at most `limits` symbols.
 
     Ended hypotheses stay in the beam at their score; the search ends when every beam of every example has ended.
     """
-    encoded = model.encode(batch)
-    limits = length_limits(encoded, limit)
-    longest = int(limits.max())
-    examples = len(batch)
-    device = batch.inputs.device
+    examples, longest, device = len(limits), int(limits.max()), limits.device
     first = torch.arange(examples, device=device).repeat_interleave(width)
-    memory: Memory = reorder(model.start(encoded, longest), first)
+    memory = reorder(model.start(encoded, longest), first)
     scores = torch.full((examples, width), -torch.inf, device=device)
     scores[:, 0] = 0
     written = torch.empty(examples * width, 0, dtype=torch.long, device=device)
     ended = torch.zeros(examples, width, dtype=torch.bool, device=device)
     for position in range(longest):
         previous = written[:, -1:] if position else None
-        logits = model.step(batch.route, previous, memory, position)
+        logits = model.step(route, previous, memory, position)
         chosen, parents, scores = extend(logits, scores, ended)
         rows = (torch.arange(examples, device=device)[:, None] * width + parents).flatten()
         if width > 1:
-            memory = reorder(memory, rows)
+            memory = reorder(memory, rows, within=True)
         written = torch.cat((written[rows], chosen.flatten()[:, None]), dim=1)
         ended = ended.gather(1, parents) | (chosen == END) | (position + 1 == limits)
         if bool(ended.all()):

@@ -115,5 +115,5 @@ class MultiModel(nn.Module):
         command = self.commands[route.command].expand(batch, 1, -1)
         shifted = command if previous is None else top.embed(previous, real)
         mixed = self.mixer.step(shifted, memory.mixer, position)
-        decoded = self.decoder.step(mixed, real, memory.decoder, position)
+        decoded = self.decoder.step(mixed, memory.decoder, position)
         return top.top(Representation(decoded, real, real.unsqueeze(2)))[:, 0]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from functools import partial
-from unittest.mock import patch
 
 import torch
 from jaxtyping import Bool, Float, Int, Num
@@ -56,14 +55,12 @@ def endless_model(preset: Preset, device: torch.device) -> MultiModel:
     return text_model(preset, endless).to(device).eval()
 
 
+@torch.no_grad()
 def write(model: MultiModel, batch: Batch, beams: int, length: int) -> Hypotheses:
     """Exactly `length` symbols for each example, whatever limits decoding has."""
 
-    def exactly(encoded: object, limit: object) -> Tensor:
-        return torch.full((len(batch), 1), length, device=batch.inputs.device)
-
-    with patch.object(decoding, "length_limits", exactly):
-        return decoding.beam(model, batch, beams)
+    limits = torch.full((len(batch), 1), length, device=batch.inputs.device)
+    return decoding.search(model, batch.route, model.encode(batch), beams, limits)
 
 
 def measure(setting: Setting, examples: int) -> list[Row]:

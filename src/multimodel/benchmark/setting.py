@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 
 from multimodel.benchmark.timing import Way
-from multimodel.layers.depthwise import plain_paths
+from multimodel.layers.paths import plain_paths
 from multimodel.presets import PRESETS, Preset
 
 SEED = 0

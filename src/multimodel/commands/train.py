@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated
 
+import torch
 import tyro
 from tyro.conf import Positional, arg
 
@@ -65,6 +66,8 @@ def launch(arguments: Sequence[str], processes: int) -> None:
     from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
     from torch.distributed.run import main as torchrun
 
+    if torch.cuda.is_available() and processes > torch.cuda.device_count():
+        raise InputError(f"There are {torch.cuda.device_count()} GPUs here, too few for --processes {processes}.")
     threads = max(1, (os.cpu_count() or 1) // processes)
     os.environ.setdefault("OMP_NUM_THREADS", str(threads))
     try:

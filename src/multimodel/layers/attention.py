@@ -5,15 +5,19 @@ Every part of a block can be another: `NoSelfAttention` and `AverageSource` are 
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import torch.nn.functional as F
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from multimodel.layers.convolution import NORM_EPSILON, ConvMemory, ConvStep
+from multimodel.layers.paths import steps_compiled
 from multimodel.layers.products import Linear
 from multimodel.layers.timing import NoTiming, Timing
+
+if TYPE_CHECKING:
+    from multimodel.layers.steps_cpu import CompiledAttention
 
 Heads = Float[Tensor, "b h t c"]
 
@@ -24,6 +28,12 @@ class KeysValues(NamedTuple):
     keys: Heads
     values: Heads
     mask: Bool[Tensor, "b 1 1 s"] | None
+    compiled: CompiledAttention | None = None
+    """What attends from one position in one call, where there is such a path."""
+
+
+class SourceKeysValues(KeysValues):
+    """Of a source: all hypotheses of an example share them, and no step changes them."""
 
 
 class AttentionMemory(NamedTuple):
@@ -32,7 +42,7 @@ class AttentionMemory(NamedTuple):
     step1: ConvMemory
     step2: ConvMemory
     target: KeysValues | None
-    source: KeysValues
+    source: SourceKeysValues
 
 
 class MultiHeadAttention(nn.Module):
@@ -63,6 +73,15 @@ class MultiHeadAttention(nn.Module):
         )
         return self.output(mixed.transpose(1, 2).flatten(2))
 
+    def prepared(self, memory: KeysValues) -> KeysValues:
+        """The same for a search: with the compiled path, where there is one for such a batch."""
+        if not steps_compiled(memory.keys):
+            return memory
+        from multimodel.layers.steps_cpu import CompiledAttention  # numba takes a second to import
+
+        compiled = CompiledAttention(self.query, self.key, self.value, self.output)
+        return KeysValues(memory.keys.contiguous(), memory.values.contiguous(), memory.mask, compiled)
+
 
 class SelfAttention(nn.Module):
     """Causal attention of a target to itself."""
@@ -80,11 +99,13 @@ class SelfAttention(nn.Module):
         width = self.attention.key.out_features
         heads = self.attention.heads
         room = self.attention.key.weight.new_zeros(2, batch, heads, limit, width // heads)
-        return KeysValues(room[0], room[1], None)
+        return self.attention.prepared(KeysValues(room[0], room[1], None))
 
     def step(self, x: Float[Tensor, "b 1 d"], memory: KeysValues | None, position: int) -> Float[Tensor, "b 1 d"]:
         """Write this position's key and value, then attend to all so far."""
         assert memory is not None
+        if memory.compiled:
+            return memory.compiled.extend(x, memory, position)
         own = self.attention.read(x, None)
         memory.keys[:, :, position] = own.keys[:, :, 0]
         memory.values[:, :, position] = own.values[:, :, 0]
@@ -119,9 +140,13 @@ class CrossAttention(nn.Module):
         """Keys and values of the source, to be computed once."""
         return self.attention.read(source, mask)
 
+    def start(self, source: Float[Tensor, "b s d"], mask: Bool[Tensor, "b s"]) -> SourceKeysValues:
+        """The same, for a search."""
+        return SourceKeysValues(*self.attention.prepared(self.read(source, mask)))
+
     def forward(self, x: Float[Tensor, "b t d"], source: KeysValues) -> Float[Tensor, "b t d"]:
         """Attend to a source that was read."""
-        return self.attention.attend(x, source, causal=False)
+        return source.compiled.ask(x, source) if source.compiled else self.attention.attend(x, source, causal=False)
 
 
 class AverageSource(nn.Module):
@@ -136,6 +161,10 @@ class AverageSource(nn.Module):
         real = mask.unsqueeze(-1).to(source.dtype)
         mean = (source * real).sum(1, keepdim=True) / real.sum(1, keepdim=True).clamp(min=1)
         return KeysValues(mean[:, None], mean[:, None], None)
+
+    def start(self, source: Float[Tensor, "b s d"], mask: Bool[Tensor, "b s"]) -> SourceKeysValues:
+        """The same, for a search."""
+        return SourceKeysValues(*self.read(source, mask))
 
     def forward(self, x: Float[Tensor, "b t d"], source: KeysValues) -> Float[Tensor, "b t d"]:
         """The same for every position."""
@@ -177,7 +206,7 @@ class AttentionBlock(nn.Module):
             self.step1.start(batch),
             self.step2.start(batch),
             self.self_attention.start(batch, limit),
-            self.cross_attention.read(source, source_mask),
+            self.cross_attention.start(source, source_mask),
         )
 
     def step(self, target: Float[Tensor, "b 1 d"], memory: AttentionMemory, position: int) -> Float[Tensor, "b 1 d"]:

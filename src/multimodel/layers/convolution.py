@@ -6,7 +6,7 @@ must not see its future.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -14,16 +14,25 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from multimodel.layers.depthwise import depthwise, rectified_depthwise
+from multimodel.layers.paths import steps_compiled
 from multimodel.layers.products import Linear
+
+if TYPE_CHECKING:
+    from multimodel.layers.steps_cpu import CompiledConvStep
 
 NORM_EPSILON = 1e-6
 FIRST_GAIN = 0.1
 
 
 class ConvMemory(NamedTuple):
-    """The last inputs of a causal convolution, a ring that `step` writes at `position % span`."""
+    """The last inputs of a causal convolution: for each remainder of position ÷ dilation, a ring of `kernel` places.
 
-    inputs: Float[Tensor, "b span d"]
+    The ring is held twice in a row, so that the last `kernel` inputs always stand side by side, oldest first.
+    """
+
+    inputs: Float[Tensor, "b dilation places d"]
+    compiled: CompiledConvStep | None = None
+    """What does a ConvStep in one call, where there is such a path."""
 
 
 class SepConv(nn.Module):
@@ -44,17 +53,16 @@ class SepConv(nn.Module):
         return self.pointwise(rectified_depthwise(x, mask, self.depthwise, self.dilation, self.causal))
 
     def start(self, batch: int) -> ConvMemory:
-        """A ring of zeros: what stands left of the first position."""
+        """Rings of zeros: what stands left of the first position."""
         width, kernel = self.depthwise.shape
-        return ConvMemory(self.depthwise.new_zeros(batch, (kernel - 1) * self.dilation + 1, width))
+        return ConvMemory(self.depthwise.new_zeros(batch, self.dilation, 2 * kernel, width))
 
     def step(self, x: Float[Tensor, "b 1 d"], memory: ConvMemory, position: int) -> Float[Tensor, "b 1 f"]:
         """The causal convolution at one position, from the ring alone."""
-        span = memory.inputs.shape[1]
-        memory.inputs[:, position % span] = x[:, 0]
         kernel = self.depthwise.shape[1]
-        taps = (position - torch.arange(kernel - 1, -1, -1, device=x.device) * self.dilation) % span
-        return self.pointwise((memory.inputs[:, taps] * self.depthwise.T).sum(1, keepdim=True))
+        ring, place = memory.inputs[:, position % self.dilation], position // self.dilation % kernel
+        ring[:, place::kernel] = x
+        return self.pointwise((ring[:, place + 1 : place + 1 + kernel] * self.depthwise.T).sum(1, keepdim=True))
 
 
 class ConvStep(nn.Module):
@@ -71,10 +79,17 @@ class ConvStep(nn.Module):
 
     def start(self, batch: int) -> ConvMemory:
         """Memory before the first position."""
-        return self.conv.start(batch)
+        memory = self.conv.start(batch)
+        if not steps_compiled(memory.inputs):
+            return memory
+        from multimodel.layers.steps_cpu import CompiledConvStep  # numba takes a second to import
+
+        return memory._replace(compiled=CompiledConvStep(self.conv.depthwise, self.conv.pointwise.weight, self.norm))
 
     def step(self, x: Float[Tensor, "b 1 d"], memory: ConvMemory, position: int) -> Float[Tensor, "b 1 f"]:
         """One position of a causal step."""
+        if memory.compiled:
+            return memory.compiled(x, memory.inputs, position)
         return self.norm(self.conv.step(F.relu(x), memory, position))
 
 

@@ -6,27 +6,11 @@ CPU; it is taken where it can be.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from contextvars import ContextVar
-from importlib.util import find_spec
-
-import torch
 import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
-_FAST = ContextVar("fast", default=find_spec("numba") is not None)
-
-
-@contextmanager
-def plain_paths() -> Iterator[None]:
-    """Within this block every layer takes its plain path: to compare with, and to measure against."""
-    token = _FAST.set(False)
-    try:
-        yield
-    finally:
-        _FAST.reset(token)
+from multimodel.layers.paths import compiled
 
 
 def rectified_depthwise(
@@ -37,7 +21,7 @@ def rectified_depthwise(
     causal: bool,
 ) -> Float[Tensor, "b t d"]:
     """ReLU, then zero where `mask` is 0, then `depthwise`."""
-    if _FAST.get() and x.device.type == "cpu" and x.dtype == weight.dtype == torch.float32 and x.numel():
+    if compiled(x) and compiled(weight):
         from multimodel.layers import depthwise_cpu  # numba takes a second to import
 
         return depthwise_cpu.rectified_depthwise(x, mask, weight, dilation, causal)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -12,7 +12,11 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from multimodel.layers.convolution import NORM_EPSILON
+from multimodel.layers.paths import steps_compiled
 from multimodel.layers.products import applies, product, rounded
+
+if TYPE_CHECKING:
+    from multimodel.layers.steps_cpu import CompiledExperts
 
 NOISE_FLOOR = 1e-2
 BALANCE_WEIGHT = 0.01
@@ -113,7 +117,25 @@ class NoisyTopKGate(nn.Module):
         return normal_cdf((clean - threshold) / deviation).sum(0)
 
 
-class MixtureOfExperts(nn.Module):
+class Positionwise:
+    """A layer that sees each position by itself: a step is a sequence of one."""
+
+    def forward(
+        self, x: Float[Tensor, "b t d"], mask: Bool[Tensor, "b t"]
+    ) -> tuple[Float[Tensor, "b t d"], tuple[ExpertUse, ...]]:
+        """Same shape, and how experts were used."""
+        raise NotImplementedError
+
+    def start(self, batch: int) -> CompiledExperts | None:
+        """What does a step in one call for so many examples, where there is such a path."""
+        return None
+
+    def step(self, x: Float[Tensor, "b 1 d"], compiled: CompiledExperts | None) -> Float[Tensor, "b 1 d"]:
+        """One position, in evaluation."""
+        return compiled(x) if compiled else self.forward(x, torch.ones_like(x[..., 0], dtype=torch.bool))[0]
+
+
+class MixtureOfExperts(Positionwise, nn.Module):
     """`LN(x + Σ gate · expert(x))` over the k experts of each real position; padding is neither routed nor counted.
 
     An expert is d → expert width → d with a ReLU between and no biases. Positions are sorted by expert, so that each
@@ -139,6 +161,14 @@ class MixtureOfExperts(nn.Module):
         spread = torch.zeros_like(x).flatten(0, 1).index_copy(0, real, mixed.to(x.dtype))
         return self.norm(x + spread.view_as(x)), (routing.use,)
 
+    def start(self, batch: int) -> CompiledExperts | None:
+        """The weights as they are now."""
+        if not steps_compiled(self.gate.gate[:1].expand(batch, -1)):
+            return None
+        from multimodel.layers.steps_cpu import CompiledExperts  # numba takes a second to import
+
+        return CompiledExperts(self.gate.gate, self.gate.used, self.hidden, self.output, self.norm)
+
     def mix(self, rows: Float[Tensor, "n d"], routing: Routing) -> Float[Tensor, "n d"]:
         """Weighted sum of the chosen experts' answers, by sorted slices."""
         layout = slices(routing.experts, len(self.hidden), rounded if applies(rows) else int)
@@ -156,7 +186,7 @@ class MixtureOfExperts(nn.Module):
         return (chosen.view(*layout.places.shape, rows.shape[1]) * routing.gates.unsqueeze(-1).to(rows.dtype)).sum(1)
 
 
-class DenseExpert(nn.Module):
+class DenseExpert(Positionwise, nn.Module):
     """The ablation of the mixture: one feed-forward net as wide as the experts that a position would use."""
 
     def __init__(self, width: int, expert_width: int) -> None:
@@ -172,7 +202,7 @@ class DenseExpert(nn.Module):
         return self.norm(x + self.output(F.relu(self.hidden(x)))), ()
 
 
-class NoExperts(nn.Module):
+class NoExperts(Positionwise, nn.Module):
     """The paper's ablation "no MoE": the layer is left out."""
 
     def forward(

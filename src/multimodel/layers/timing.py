@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -9,10 +11,17 @@ from torch import Tensor, nn
 
 def timing_signal(length: int, width: int, start: int, like: Tensor) -> Float[Tensor, "t d"]:
     """Channels (2i, 2i+1) of position p are sin and cos of p · 10000^(−2i/d)."""
-    position = torch.arange(start, start + length, device=like.device, dtype=torch.float32)
-    rate = 10000.0 ** (-torch.arange(0, width, 2, device=like.device, dtype=torch.float32) / width)
+    positions = max(512, 1 << (start + length - 1).bit_length())
+    return timing_table(positions, width, like.device, like.dtype)[start : start + length]
+
+
+@lru_cache(maxsize=16)
+def timing_table(positions: int, width: int, device: torch.device, dtype: torch.dtype) -> Float[Tensor, "t d"]:
+    """The signal from position 0 on, kept: decoding asks for it once per block and symbol."""
+    position = torch.arange(positions, device=device, dtype=torch.float32)
+    rate = 10000.0 ** (-torch.arange(0, width, 2, device=device, dtype=torch.float32) / width)
     angle = position[:, None] * rate
-    return torch.stack((angle.sin(), angle.cos()), dim=-1).flatten(1).to(like.dtype)
+    return torch.stack((angle.sin(), angle.cos()), dim=-1).flatten(1).to(dtype)
 
 
 class Timing(nn.Module):

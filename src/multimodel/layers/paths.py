@@ -1,0 +1,34 @@
+"""Which of its paths a layer takes: the plain one, torch alone, or a faster one where the device has it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from importlib.util import find_spec
+
+import torch
+from torch import Tensor
+
+MOST_COMPILED = 32  # examples: with more of them torch's products gain more than calling its operators costs
+_FAST = ContextVar("fast", default=find_spec("numba") is not None)
+
+
+@contextmanager
+def plain_paths() -> Iterator[None]:
+    """Within this block every layer takes its plain path: to compare with, and to measure against."""
+    token = _FAST.set(False)
+    try:
+        yield
+    finally:
+        _FAST.reset(token)
+
+
+def compiled(x: Tensor) -> bool:
+    """Whether tensors like this one may go through code that numba compiles: float32, on a CPU, not empty."""
+    return _FAST.get() and x.device.type == "cpu" and x.dtype == torch.float32 and bool(x.numel())
+
+
+def steps_compiled(memory: Tensor) -> bool:
+    """Whether to decode through compiled steps, given a part of the memory, one row for each example."""
+    return not torch.is_grad_enabled() and len(memory) <= MOST_COMPILED and compiled(memory)
