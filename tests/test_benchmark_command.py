@@ -36,7 +36,7 @@ def test_one_command_measures_every_part(
     monkeypatch.setattr(memory.subprocess, "run", fresh_process)
     out, page = tmp_path / "out", tmp_path / "docs" / "performance.md"
     folder = str(write_mini8(tmp_path / "mini8"))
-    words = ["--quick", "--rounds", "1", "--device", "cpu", *THREADS, "--data-folder", folder]
+    words = ["--quick", "--rounds", "1", "--device", "cpu", "--threads", "2", "--data-folder", folder]
     assert cli.main(["bench", *words, "--out", str(out), "--markdown", str(page)]) == 0
     assert str(page) in capsys.readouterr().out
     content = json.loads((out / "bench.json").read_text(encoding="utf-8"))
@@ -51,11 +51,25 @@ def test_one_command_measures_every_part(
         assert (out / f"{name}.svg").exists() == drawn == (f"(../out/{name}.svg)" in text)
         if drawn:
             ElementTree.parse(out / f"{name}.svg")
-    for ratio in ("× floor", "× pointwise", "plain ÷ ours", "conv1d ÷ ours", "× cost of a symbol", "beam 4 ÷ greedy"):
+    for ratio in (
+        "ours ÷ medium",
+        "× one process",
+        "× floor",
+        "× pointwise",
+        "plain ÷ ours",
+        "conv1d ÷ ours",
+        "× cost of a symbol",
+        "beam 4 ÷ greedy",
+    ):
         assert ratio in text
 
 
 def fresh_process(command: list[str], **options: Any) -> CompletedProcess[str]:
+    if command[3] == "train":
+        seconds = 2.0 if "--processes=1" in command else 1.0
+        log = Path(command[command.index("--out") + 1]) / "log.jsonl"
+        log.write_text(8 * (json.dumps({"symbols": 10, "seconds": seconds}) + "\n"), encoding="utf-8")
+        return CompletedProcess(command, 0, "", "")
     assert command[1:5] == ["-m", "multimodel.benchmark.memory", command[3], "tiny"]
     return CompletedProcess(command, 0, f"{5 << 20}\n", "")
 

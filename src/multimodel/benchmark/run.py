@@ -12,7 +12,17 @@ import torch
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from multimodel.benchmark import against_floors, comparison, decoding, depthwise, memory, operators, rates, steps
+from multimodel.benchmark import (
+    against_floors,
+    comparison,
+    decoding,
+    depthwise,
+    memory,
+    operators,
+    processes,
+    rates,
+    steps,
+)
 from multimodel.benchmark.chart import chart
 from multimodel.benchmark.machine import conditions
 from multimodel.benchmark.page import page
@@ -25,6 +35,7 @@ PARTS: Mapping[str, Part] = {
     "blocks": against_floors.PART,
     "depthwise": depthwise.PART,
     "steps": steps.PART,
+    "processes": processes.PART,
     "decoding": decoding.PART,
     "transformer": comparison.PART,
     "memory": memory.PART,

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -11,6 +11,7 @@ import torch
 
 from multimodel.benchmark.timing import Way
 from multimodel.layers.paths import plain_paths
+from multimodel.layers.products import medium_precision
 from multimodel.presets import PRESETS, Preset
 
 SEED = 0
@@ -78,9 +79,19 @@ def autocast(device: torch.device, dtype: torch.dtype) -> Iterator[None]:
 
 def plain(way: Way) -> Way:
     """The same, every layer on its plain path."""
+    return within(plain_paths, way)
 
-    def on_plain_paths() -> object:
-        with plain_paths():
+
+def medium(way: Way) -> Way:
+    """The same, products of float32 at medium precision."""
+    return within(medium_precision, way)
+
+
+def within(block: Callable[[], AbstractContextManager[None]], way: Way) -> Way:
+    """The same, in such a block."""
+
+    def inside() -> object:
+        with block():
             return way()
 
-    return on_plain_paths
+    return inside

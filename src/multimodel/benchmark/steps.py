@@ -10,7 +10,7 @@ from rich.console import Console
 from multimodel.batch import Batch
 from multimodel.benchmark.models import training_steps
 from multimodel.benchmark.results import Case, Figure, Part, Row
-from multimodel.benchmark.setting import Setting, plain
+from multimodel.benchmark.setting import Setting, medium, plain
 from multimodel.benchmark.timing import in_turn
 from multimodel.tasks.mini8 import NAMES
 from multimodel.training.train import make_streams, make_trainer, start_run
@@ -37,13 +37,18 @@ def measure(setting: Setting, load: Callable[[], Trainer], task: str) -> list[Ro
     trainer = load()
     batches = first_batches(trainer, task, setting.scale.steps)
     way = training_steps(trainer, batches)
-    times = in_turn({"ours": way, "plain": plain(way)}, setting.rounds, setting.device)
+    ways = {"ours": way, "plain": plain(way)}
+    if setting.device.type == "cpu":
+        ways["medium"] = medium(way)
+    times = in_turn(ways, setting.rounds, setting.device)
     figures: dict[str, Figure] = {
         "ms a step": times.milliseconds("ours", len(batches)),
         "target symbols/s": times.speed("ours", sum(batch.symbols for batch in batches)),
         "plain ÷ ours": times.ratio("plain", "ours"),
         "padding, %": 100 * padding(batches),
     }
+    if "medium" in ways:
+        figures["ours ÷ medium"] = times.ratio("ours", "medium")
     return [Row(task, figures)]
 
 
@@ -56,7 +61,8 @@ def cases(setting: Setting) -> list[Case]:
 PART = Part(
     title="Training steps",
     about="Whole steps (forward, backward, clipping, Adam) on the first batches of mini8's tasks, in the preset's "
-    "precision; data are read beforehand. plain ÷ ours is time without the fast paths over time with them.",
+    "precision; data are read beforehand. plain ÷ ours is time without the fast paths over time with them; ours ÷ "
+    "medium is time over time with `--precision medium`.",
     drawn="plain ÷ ours",
     cases=cases,
 )

@@ -73,6 +73,8 @@ def launch(arguments: Sequence[str], processes: int) -> None:
     try:
         torchrun(["--standalone", f"--nproc-per-node={processes}", "-m", "multimodel", "train", *arguments])
     except ChildFailedError as error:
+        if any(failure.exitcode == 130 for failure in error.failures.values()):
+            raise KeyboardInterrupt from error
         raise InputError(f"One of the {processes} processes failed; what it printed stands above.") from error
 
 
