@@ -194,3 +194,8 @@ def test_centred_filters_put_their_smaller_half_first() -> None:
     x = torch.zeros(1, 7, 1)
     x[0, 3] = 1.0
     assert depthwise(x, taps, 1, False)[0, :, 0].tolist() == [0, 1000, 100, 10, 1, 0, 0]
+
+
+def test_a_block_starts_near_the_identity() -> None:
+    x = torch.randn(4, 40, 16)
+    assert 0 < (ConvBlock(16, 0.0, causal=True)(x) - x).std() < 0.2

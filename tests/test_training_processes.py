@@ -13,7 +13,9 @@ import torch
 from rich.console import Console
 from runs import toy_config, write_mini8
 from safetensors.torch import load_file
+from torch.distributed.elastic.multiprocessing.errors import ChildFailedError, ProcessFailure
 
+from multimodel import cli
 from multimodel.tasks.batching import Stream
 from multimodel.training.processes import Processes
 from multimodel.training.train import make_streams
@@ -107,3 +109,23 @@ def test_one_process_asks_nobody() -> None:
     assert alone.wrap(model) is model
     assert alone.total(2, 0.5) == [2, 0.5]
     assert (alone.any(True), alone.any(False)) == (True, False)
+
+
+def test_ctrl_c_in_one_process_is_an_interruption_of_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(words: list[str]) -> None:
+        failure = ProcessFailure(local_rank=0, pid=1, exitcode=130, error_file="")
+        raise ChildFailedError("multimodel", {0: failure})
+
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    monkeypatch.setattr("torch.distributed.run.main", interrupted)
+    assert cli.main(["train", "tiny", "--out", "run", "--processes", "2"]) == 130
+
+
+def test_more_processes_than_gpus_are_refused(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("torch.cuda.is_available", lambda: True)
+    monkeypatch.setattr("torch.cuda.device_count", lambda: 1)
+    monkeypatch.setattr("torch.distributed.run.main", lambda words: pytest.fail("started"))
+    assert cli.main(["train", "tiny", "--out", "run", "--processes", "2"]) == 2
+    assert capsys.readouterr().err.strip() == "There are 1 GPUs here, too few for --processes 2."

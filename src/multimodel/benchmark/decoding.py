@@ -12,8 +12,8 @@ from multimodel import decoding
 from multimodel.batch import Batch
 from multimodel.benchmark.models import text_batch, text_model
 from multimodel.benchmark.results import Case, Figure, Part, Row
-from multimodel.benchmark.setting import Setting
-from multimodel.benchmark.timing import in_turn
+from multimodel.benchmark.setting import Setting, plain
+from multimodel.benchmark.timing import Way, in_turn
 from multimodel.build import MODALITIES
 from multimodel.decoding import END, Hypotheses
 from multimodel.modalities.modality import Bottom, Representation, Top
@@ -67,9 +67,10 @@ def measure(setting: Setting, examples: int) -> list[Row]:
     """One batch size at all lengths, so that their costs are compared in turn."""
     preset, device, lengths = setting.whole, setting.device, setting.scale.lengths
     model, batch = endless_model(preset, device), text_batch(preset, examples, SOURCE, device)
-    ways = {
+    ways: dict[str, Way] = {
         f"{beams} {length}": partial(write, model, batch, beams, length) for length in lengths for beams in (1, BEAMS)
     }
+    ways |= {f"plain {length}": plain(ways[f"1 {length}"]) for length in lengths}
     times = in_turn(ways, setting.rounds, device)
     shortest = lengths[0]
 
@@ -80,6 +81,7 @@ def measure(setting: Setting, examples: int) -> list[Row]:
             f"beam {BEAMS}, symbols/s": times.speed(beam, examples * length),
             "× cost of a symbol": times.ratio(greedy, f"1 {shortest}", shortest / length),
             f"beam {BEAMS} ÷ greedy": times.ratio(beam, greedy),
+            "plain ÷ ours": times.ratio(f"plain {length}", greedy),
         }
 
     return [Row(f"batch {examples}, {length} symbols", figures(length)) for length in lengths]
@@ -94,7 +96,8 @@ PART = Part(
     title="Decoding",
     about=f"From {SOURCE} random symbols to exactly as many as said, in float32 as `multimodel predict` does, "
     "encoding included. Symbols are those of the answers, one answer an example. × cost of a symbol is greedy time for "
-    f"each symbol over that of the shortest answers: 1 is constant work. beam {BEAMS} ÷ greedy is time over time.",
+    f"each symbol over that of the shortest answers: 1 is constant work. beam {BEAMS} ÷ greedy is time over time, "
+    "plain ÷ ours time of greedy search without the fast paths over time with them.",
     drawn="× cost of a symbol",
     cases=cases,
 )

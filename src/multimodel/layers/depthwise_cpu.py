@@ -17,10 +17,10 @@ from torch import Tensor
 
 from multimodel.layers.depthwise import centre
 
-_compiled = numba.njit(cache=True, nogil=True, error_model="numpy", fastmath={"contract", "nsz", "reassoc"})
+kernel = numba.njit(cache=True, nogil=True, error_model="numpy", fastmath={"contract", "nsz", "reassoc"})
 
 
-@_compiled
+@kernel
 @no_type_check  # tests check the types of all functions at run time, which compiled ones cannot do
 def _rectify(x, real, out):
     """out[t, c] = max(x[t, c], 0) · real[t]."""
@@ -30,7 +30,7 @@ def _rectify(x, real, out):
             out[t, c] = max(x[t, c], zero) * real[t]
 
 
-@_compiled
+@kernel
 @no_type_check
 def _correlate(x, taps, out, dilation, left):
     """out[t, c] = Σ_j taps[j, c] · x[t + j·dilation − left, c], four taps at a time."""
@@ -55,7 +55,7 @@ def _correlate(x, taps, out, dilation, left):
             j += 1
 
 
-@_compiled
+@kernel
 @no_type_check
 def _add_tap_gradients(x, gradient, out, dilation, left):
     """out[j, c] += Σ_t gradient[t, c] · x[t + j·dilation − left, c], four positions at a time."""
@@ -77,7 +77,7 @@ def _add_tap_gradients(x, gradient, out, dilation, left):
             t += 1
 
 
-@_compiled
+@kernel
 @no_type_check
 def _forward(x, real, taps, out, dilation, left):
     rectified = np.empty_like(x[0])
@@ -86,7 +86,7 @@ def _forward(x, real, taps, out, dilation, left):
         _correlate(rectified, taps, out[b], dilation, left)
 
 
-@_compiled
+@kernel
 @no_type_check
 def _backward(x, real, taps, gradient, of_x, of_taps, dilation, left):
     """A correlation's gradient is the correlation of the gradient with the taps reversed."""

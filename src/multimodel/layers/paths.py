@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
 from importlib.util import find_spec
 
@@ -15,13 +15,18 @@ _FAST = ContextVar("fast", default=find_spec("numba") is not None)
 
 
 @contextmanager
-def plain_paths() -> Iterator[None]:
-    """Within this block every layer takes its plain path: to compare with, and to measure against."""
-    token = _FAST.set(False)
+def switched(variable: ContextVar[bool], value: bool) -> Iterator[None]:
+    """Within this block the variable has this value."""
+    token = variable.set(value)
     try:
         yield
     finally:
-        _FAST.reset(token)
+        variable.reset(token)
+
+
+def plain_paths() -> AbstractContextManager[None]:
+    """Within this block every layer takes its plain path: to compare with, and to measure against."""
+    return switched(_FAST, False)
 
 
 def compiled(x: Tensor) -> bool:

@@ -8,7 +8,7 @@ of rows is rounded up to one of eight sizes between two powers of two: a few hun
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
 from typing import Any, cast
 
@@ -17,18 +17,15 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-LARGEST_COPY = 1 << 21
+from multimodel.layers.paths import switched
+
+LARGEST_COPY = 1 << 21  # elements; to copy more of them takes longer than to compile a kernel
 _MEDIUM = ContextVar("medium", default=False)
 
 
-@contextmanager
-def medium_precision() -> Iterator[None]:
+def medium_precision() -> AbstractContextManager[None]:
     """Within this block, products of float32 matrices on a CPU round their factors to bfloat16, backwards too."""
-    token = _MEDIUM.set(True)
-    try:
-        yield
-    finally:
-        _MEDIUM.reset(token)
+    return switched(_MEDIUM, True)
 
 
 def applies(x: Tensor) -> bool:
@@ -77,7 +74,7 @@ class _MediumProduct(torch.autograd.Function):
 
 
 def _padded(x: Tensor) -> Tensor:
-    """The rows, and zeros below them; a large matrix stays as it is, since copying it takes longer than compiling."""
+    """The rows, and zeros below them; a large matrix stays as it is."""
     count = len(x) if x.numel() > LARGEST_COPY else rounded(len(x))
     if count == len(x):
         return x.contiguous()

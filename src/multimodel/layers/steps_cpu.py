@@ -7,19 +7,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, no_type_check
 
-import numba
 import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from multimodel.layers.depthwise_cpu import kernel
+
 if TYPE_CHECKING:
     from multimodel.layers.attention import KeysValues
 
-_compiled = numba.njit(cache=True, nogil=True, error_model="numpy", fastmath={"contract", "nsz", "reassoc"})
 
-
-@_compiled
+@kernel
 @no_type_check  # tests check the types of all functions at run time, which compiled ones cannot do
 def _project(x, weight, out):
     """out[b] = x[b] · weight, four rows of the weight at a time, which stay in the cache for all examples."""
@@ -41,7 +40,7 @@ def _project(x, weight, out):
         c += 1
 
 
-@_compiled
+@kernel
 @no_type_check
 def _affine(x, weight, bias, out):
     """out[b] = x[b] · weight + bias."""
@@ -51,7 +50,7 @@ def _affine(x, weight, bias, out):
             out[b, o] += bias[o]
 
 
-@_compiled
+@kernel
 @no_type_check
 def _normalise(rows, gain, bias, epsilon):
     """x = (x − mean) / √(variance + ε) · gain + bias, for each row x."""
@@ -69,7 +68,7 @@ def _normalise(rows, gain, bias, epsilon):
             x[c] = (x[c] - mean) * scale * gain[c] + bias[c]
 
 
-@_compiled
+@kernel
 @no_type_check
 def _conv_step(x, inputs, position, taps, pointwise, gain, bias, epsilon, out):
     """Write ReLU(x) into the rings, filter their last inputs, project, normalise."""
@@ -87,7 +86,7 @@ def _conv_step(x, inputs, position, taps, pointwise, gain, bias, epsilon, out):
     _normalise(out, gain, bias, epsilon)
 
 
-@_compiled
+@kernel
 @no_type_check
 def _attend(x, keys, values, real, query, query_bias, output, output_bias, out):
     """Attend from one position of each example to what is real; keys and values stand as (head, position, channel)."""
@@ -118,7 +117,7 @@ def _attend(x, keys, values, real, query, query_bias, output, output_bias, out):
     _affine(answers, output, output_bias, out)
 
 
-@_compiled
+@kernel
 @no_type_check
 def _write(x, place, position, weight, bias):
     """Project one position of each example into its place, head by head."""
@@ -130,7 +129,7 @@ def _write(x, place, position, weight, bias):
             place[b, h, position] = projected[b, h * size : (h + 1) * size]
 
 
-@_compiled
+@kernel
 @no_type_check
 def _mix_experts(x, gate, used, hidden, output, gain, bias, epsilon, out):
     """LN(x + the answers of the experts with the `used` highest gates, weighted by the softmax of these)."""
