@@ -12,7 +12,7 @@ import pytest
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from multimodel.benchmark import memory, steps
+from multimodel.benchmark import memory, startup, steps
 from multimodel.benchmark.against_floors import passes
 from multimodel.benchmark.blocks import Block, experts, pointwise, text_loss
 from multimodel.benchmark.chart import chart
@@ -20,13 +20,14 @@ from multimodel.benchmark.comparison import PART as COMPARISON
 from multimodel.benchmark.decoding import endless_model, write
 from multimodel.benchmark.depthwise import FILTERS, channels_last_conv2d, grouped_conv1d, ours
 from multimodel.benchmark.floors import Cost, Work, depthwise_operations
+from multimodel.benchmark.goals import judged
 from multimodel.benchmark.models import text_batch, text_model
 from multimodel.benchmark.page import page, part
 from multimodel.benchmark.rates import Rates
 from multimodel.benchmark.results import Case, Result, Row
 from multimodel.benchmark.run import add
 from multimodel.benchmark.setting import FULL, QUICK, Setting, plain
-from multimodel.benchmark.timing import WARM_UP, Spread, Times, in_turn, spread
+from multimodel.benchmark.timing import WARM_UP, Spread, Times, in_turn, quotient, spread
 from multimodel.benchmark.transformer import MISSING, active, feed_forward_width, marian, transformer_write
 from multimodel.decoding import END, length_limits
 from multimodel.layers.depthwise import centre, rectified_depthwise
@@ -62,7 +63,8 @@ def test_a_spread_is_the_median_between_the_quartiles() -> None:
 def test_a_ratio_is_taken_round_by_round_so_that_drift_cancels() -> None:
     times = Times({"a": [2.0, 40.0, 9.0], "b": [1.0, 20.0, 3.0]})
     assert times.ratio("a", "b") == Spread(2.0, 2.0, 2.5)
-    assert times.ratio("a", "b", 0.5).median == 1.0
+    assert times.difference("a", "b") == [1.0, 20.0, 6.0]
+    assert quotient([1.0, 4.0, 9.0], [2.0, 4.0, 6.0], 0.5).median == 0.5
     assert times.speed("b", 60).median == 20.0
     assert times.milliseconds("b", 2).median == 1500.0
     assert times.multiple("b", 2.0).median == 1.5
@@ -75,10 +77,10 @@ def test_a_floor_is_what_takes_longer_arithmetic_or_bytes() -> None:
 
 
 def test_training_has_three_products_for_one_and_moves_gradients_too() -> None:
-    work = Work(operations=100, inputs=10, outputs=20, weights=30)
+    work = Work(operations=100, inputs=10, outputs=20, weights=30, only_trained=7)
     assert work.forward(2) == Cost(100, 120)
-    assert work.training(2) == Cost(300, 2 * (30 + 40 + 90))
-    assert work.optimised(2, 5) == Cost(300, 320 + 5 * 28)
+    assert work.training(2) == Cost(321, 2 * (30 + 40 + 90))
+    assert work.optimised(2, 5) == Cost(321, 320 + 5 * 28)
 
 
 @pytest.mark.parametrize("causal", [True, False])
@@ -99,7 +101,7 @@ def test_the_arithmetic_of_a_block_is_what_torch_counts(make: Callable[[Preset, 
     block.module.train()
     with FlopCounterMode(display=False) as counted:
         block.call()
-    assert block.work.operations == counted.get_total_flops()
+    assert block.work.operations + block.work.only_trained == counted.get_total_flops()
 
 
 def test_experts_that_nobody_can_ask_are_not_counted() -> None:
@@ -187,6 +189,13 @@ def test_a_process_that_fails_says_why(setting: Setting, monkeypatch: pytest.Mon
     assert found.left_out == "Memory of ours is left out: its process failed (exit code 1)."
 
 
+def test_a_command_that_fails_says_why(setting: Setting, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(startup.sys, "executable", "false")
+    found = startup.PART.started()
+    add(startup.PART.cases(setting)[0], found)
+    assert found.left_out == "Start-up is left out: a process failed (exit code 1)."
+
+
 def test_memory_is_printed_in_bytes(capsys: pytest.CaptureFixture[str]) -> None:
     memory.main("ours", "tiny", "cpu", str(torch.get_num_threads()), "1", "2")
     assert int(capsys.readouterr().out) >= 0
@@ -225,3 +234,11 @@ def test_a_chart_has_a_dot_for_each_ratio_and_there_is_none_without_any() -> Non
     assert len(places) == 2
     assert chart(result(Row("one", {"× floor": 3.0}))) is None
     assert chart(result(*rows, drawn="")) is None
+
+
+def test_the_worst_row_stands_for_a_goal() -> None:
+    rows = [Row(f"{name} processes", {"× one process": ratio}) for name, ratio in (("two", 1.2), ("four", 0.9))]
+    found = judged({"processes": result(*rows)}).rows
+    assert [(row.figures["reached"], row.figures["in"]) for row in found] == [("no", "four processes")]
+    assert judged({"processes": result(rows[0])}).rows[0].figures["reached"] == "yes"
+    assert judged({"processes": result(), "rates": result(*rows)}).rows == []

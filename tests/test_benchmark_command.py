@@ -13,6 +13,8 @@ from runs import write_mini8
 
 from multimodel import cli
 from multimodel.benchmark import memory
+from multimodel.benchmark.goals import GOALS
+from multimodel.benchmark.page import HEAD, MARK
 from multimodel.benchmark.results import Case, Part, Row
 from multimodel.benchmark.run import PARTS
 from multimodel.benchmark.timing import Spread
@@ -44,6 +46,8 @@ def test_one_command_measures_every_part(
     assert content["about"]["command"].startswith("multimodel bench --quick")
     assert list(content["parts"]) == list(PARTS)
     text = page.read_text(encoding="utf-8")
+    assert text.startswith(HEAD + MARK)
+    assert "## What is to be reached" in text
     for name, part in content["parts"].items():
         assert part["rows"] or "extra `bench`" in part["left_out"]
         assert f"## {part['title']}" in text
@@ -51,8 +55,10 @@ def test_one_command_measures_every_part(
         assert (out / f"{name}.svg").exists() == drawn == (f"(../out/{name}.svg)" in text)
         if drawn:
             ElementTree.parse(out / f"{name}.svg")
+    for goal in GOALS:
+        assert any(goal.column in row["figures"] for row in content["parts"][goal.part]["rows"])
     for ratio in (
-        "ours ÷ medium",
+        "plain ÷ medium",
         "× one process",
         "× floor",
         "× pointwise",
@@ -65,6 +71,8 @@ def test_one_command_measures_every_part(
 
 
 def fresh_process(command: list[str], **options: Any) -> CompletedProcess[str]:
+    if command[1] == "-c" or command[3] in {"--help", "predict"}:
+        return CompletedProcess(command, 0, "", "")
     if command[3] == "train":
         seconds = 2.0 if "--processes=1" in command else 1.0
         log = Path(command[command.index("--out") + 1]) / "log.jsonl"
@@ -97,3 +105,15 @@ def test_words_that_cannot_be_used_are_answered_with_what_can(
     assert failure(capsys, "--preset", "huge").startswith("There is no preset 'huge': choose from tiny, ")
     assert failure(capsys, "--device", "cuda") == "There is no GPU that torch can use here: give --device cpu."
     assert failure(capsys, "--rounds", "0") == "The number of rounds and of threads must be above 0."
+
+
+def test_what_stands_above_the_mark_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    part = Part(title="Rates", about="", drawn="", cases=lambda setting: [Case("one", lambda: [Row("one", {"ms": 1})])])
+    monkeypatch.setitem(PARTS, "rates", part)
+    page = tmp_path / "bench.md"
+    page.write_text(f"# Mine\n\n{MARK}old\n", encoding="utf-8")
+    assert cli.main(["bench", "--only", "rates", "--out", str(tmp_path), *THREADS]) == 0
+    text = page.read_text(encoding="utf-8")
+    assert text.startswith(f"# Mine\n\n{MARK}")
+    assert "| one | 1 |" in text
+    assert "old" not in text

@@ -31,13 +31,13 @@ class MixerMemory(NamedTuple):
     """What the mixer keeps between two steps."""
 
     attention: AttentionMemory
-    blocks: tuple[tuple[ConvMemory, ...], ...]
+    blocks: tuple[ConvMemory, ...]
 
 
 class DecoderMemory(NamedTuple):
     """What the decoder keeps between two steps: for each layer its convolutions and its attention."""
 
-    layers: tuple[tuple[tuple[ConvMemory, ...], AttentionMemory], ...]
+    layers: tuple[tuple[ConvMemory, AttentionMemory], ...]
     experts: CompiledExperts | None
 
 
@@ -88,8 +88,8 @@ class Mixer(nn.Module):
     def step(self, shifted: Float[Tensor, "b 1 d"], memory: MixerMemory, position: int) -> Float[Tensor, "b 1 d"]:
         """One position."""
         mixed = self.attention.step(shifted, memory.attention, position)
-        for block, ring in zip(self.blocks, memory.blocks, strict=True):
-            mixed = block.step(mixed, ring, position)
+        for block, rings in zip(self.blocks, memory.blocks, strict=True):
+            mixed = block.step(mixed, rings, position)
         return mixed
 
 
@@ -134,13 +134,13 @@ class Decoder(nn.Module):
                 (layer.block.start(batch), layer.attention.start(source.encoded, source.mask, limit))
                 for layer in self.layers
             ),
-            self.experts.start(batch),
+            self.experts.start(),
         )
 
     def step(self, x: Float[Tensor, "b 1 d"], memory: DecoderMemory, position: int) -> Float[Tensor, "b 1 d"]:
         """One position."""
-        for index, (layer, (ring, attention)) in enumerate(zip(self.layers, memory.layers, strict=True)):
+        for index, (layer, (rings, attention)) in enumerate(zip(self.layers, memory.layers, strict=True)):
             if index == self.middle:
                 x = self.experts.step(x, memory.experts)
-            x = layer.attention.step(layer.block.step(x, ring, position), attention, position)
+            x = layer.attention.step(layer.block.step(x, rings, position), attention, position)
         return x

@@ -112,8 +112,7 @@ class MultiModel(nn.Module):
         top = self.top(route)
         batch = memory.source_mask.shape[0]
         real = torch.ones(batch, 1, dtype=torch.bool, device=memory.source_mask.device)
-        command = self.commands[route.command].expand(batch, 1, -1)
-        shifted = command if previous is None else top.embed(previous, real)
+        shifted = self.commands[route.command].repeat(batch, 1, 1) if previous is None else top.embed(previous, real)
         mixed = self.mixer.step(shifted, memory.mixer, position)
         decoded = self.decoder.step(mixed, memory.decoder, position)
         return top.top(Representation(decoded, real, real.unsqueeze(2)))[:, 0]

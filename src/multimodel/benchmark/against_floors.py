@@ -108,9 +108,9 @@ def cases(setting: Setting) -> list[Case]:
 PART = Part(
     title="Blocks of the body against their floors",
     about=f"Random inputs, {LENGTH} positions a sequence, as many sequences as fill the preset's batch, in the "
-    "preset's precision. The floor is arithmetic ÷ matmul rate or bytes ÷ copy rate, whichever is more; × floor is how "
-    "far above it we are. plain ÷ ours is time without the fast paths over time with them; × pointwise is time over "
-    "that of the ConvStep's matrix product alone.",
+    "preset's precision. The floor is arithmetic ÷ matmul rate or bytes ÷ copy rate, whichever is more, as if all "
+    "numbers were stored in that precision; × floor is how far above it we are. plain ÷ ours is time without the fast "
+    "paths over time with them; × pointwise is time over that of the ConvStep's matrix product alone.",
     drawn="× floor",
     cases=cases,
 )

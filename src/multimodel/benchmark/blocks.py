@@ -120,10 +120,10 @@ def experts(count: int, positions: int, preset: Preset, device: torch.device) ->
         return mixed, *(use.balance for use in uses)
 
     expert = 2 * sizes.width * sizes.expert_width
-    gates = 2 * linear_operations(positions, sizes.width, count)
-    operations = gates + positions * sizes.experts_used * 2 * expert
+    gate = linear_operations(positions, sizes.width, count)  # and as much again for the noise of training
+    operations = gate + positions * sizes.experts_used * 2 * expert
     idle = max(0, count - positions * sizes.experts_used) * expert
-    work = Work(operations, x.numel(), x.numel(), parameters(mixture) - idle)
+    work = Work(operations, x.numel(), x.numel(), parameters(mixture) - idle, only_trained=gate)
     return Block(module=mixture, inputs=(x,), call=call, work=work, optimised=True)
 
 

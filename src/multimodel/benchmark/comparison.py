@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from functools import partial
 
+from torch.utils.flop_counter import FlopCounterMode
+
 from multimodel.benchmark.decoding import SOURCE, endless_model, write
 from multimodel.benchmark.models import text_batch, text_trainer, training_steps
+from multimodel.benchmark.rates import measure_rates
 from multimodel.benchmark.results import Case, Figure, Part, Row
-from multimodel.benchmark.setting import Setting
+from multimodel.benchmark.setting import Setting, precision
 from multimodel.benchmark.timing import Times, Way, in_turn
 from multimodel.benchmark.transformer import active, transformer, transformer_steps, transformer_write
 from multimodel.parameters import active_parameters
+from multimodel.presets import PRESETS
 
 BATCHES = (1, 16)
 
@@ -31,14 +35,20 @@ def row(name: str, times: Times, symbols: int, size: float) -> Row:
     return Row(name, figures)
 
 
-def train(setting: Setting) -> list[Row]:
-    """A step on one batch."""
-    preset, device = setting.whole, setting.device
+def train(setting: Setting, name: str) -> list[Row]:
+    """A step on one batch, in the preset's precision."""
+    preset, device = PRESETS[name], setting.device
+    rates = measure_rates(setting, precision(preset))
     other, trainer = transformer(preset, device), text_trainer(preset, device)
     batch = text_batch(preset, *setting.scale.text, device)
-    times = compared(setting, training_steps(trainer, [batch]), transformer_steps(other, preset, batch))
+    step = training_steps(trainer, [batch])
+    with FlopCounterMode(display=False) as counted:
+        step()
+    times = compared(setting, step, transformer_steps(other, preset, batch))
     size = active_parameters(trainer.model, preset.model.experts_used) / active(other)
-    return [row(f"training, {len(batch)} × {setting.scale.text[1]} symbols", times, batch.symbols, size)]
+    found = row(f"{name}: training, {len(batch)} × {setting.scale.text[1]} symbols", times, batch.symbols, size)
+    floor = times.multiple("ours", counted.get_total_flops() / rates.matmul)
+    return [Row(found.name, {**found.figures, "ours × matmul floor": floor})]
 
 
 def decode(setting: Setting, examples: int, length: int) -> list[Row]:
@@ -48,15 +58,15 @@ def decode(setting: Setting, examples: int, length: int) -> list[Row]:
     batch = text_batch(preset, examples, SOURCE, device)
     ours, theirs = partial(write, model, batch, 1, length), partial(transformer_write, other, batch, length)
     size = active_parameters(model, preset.model.experts_used) / active(other)
-    name = f"decoding, batch {examples}, {length} symbols"
+    name = f"{setting.preset}: decoding, batch {examples}, {length} symbols"
     return [row(name, compared(setting, ours, theirs), examples * length, size)]
 
 
 def cases(setting: Setting) -> list[Case]:
-    """Training, then decoding at all batch sizes and all lengths but the longest."""
+    """Training of all sizes of blocks, then decoding at all batch sizes and all lengths but the longest."""
     decoded = [(examples, length) for examples in BATCHES for length in setting.scale.lengths[:-1]]
     return [
-        Case("training", partial(train, setting)),
+        *(Case(f"training {name}", partial(train, setting, name)) for name in setting.scale.block_presets),
         *(Case(f"decoding, batch {pair[0]}, {pair[1]} symbols", partial(decode, setting, *pair)) for pair in decoded),
     ]
 
@@ -66,7 +76,8 @@ PART = Part(
     about="`transformers`' Marian with random weights, as wide, one layer for each of our ConvBlocks (6 in the "
     "encoder, 6 in the decoder), feed-forward layers as wide as make the active parameters equal; the same random "
     "text, precision, loss and optimiser. Decoding is greedy, in float32, each from its cache. ours ÷ Transformer is "
-    "speed over speed: above 1 we are faster.",
+    "speed over speed: above 1 we are faster. × matmul floor is time over that of the step's matrix products at the "
+    "rate of a large one.",
     drawn="ours ÷ Transformer",
     cases=cases,
 )

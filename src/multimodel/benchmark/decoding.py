@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 
 import torch
@@ -13,7 +14,7 @@ from multimodel.batch import Batch
 from multimodel.benchmark.models import text_batch, text_model
 from multimodel.benchmark.results import Case, Figure, Part, Row
 from multimodel.benchmark.setting import Setting, plain
-from multimodel.benchmark.timing import Way, in_turn
+from multimodel.benchmark.timing import Spread, Way, in_turn, quotient
 from multimodel.build import MODALITIES
 from multimodel.decoding import END, Hypotheses
 from multimodel.modalities.modality import Bottom, Representation, Top
@@ -67,19 +68,29 @@ def measure(setting: Setting, examples: int) -> list[Row]:
     """One batch size at all lengths, so that their costs are compared in turn."""
     preset, device, lengths = setting.whole, setting.device, setting.scale.lengths
     model, batch = endless_model(preset, device), text_batch(preset, examples, SOURCE, device)
-    ways: dict[str, Way] = {
-        f"{beams} {length}": partial(write, model, batch, beams, length) for length in lengths for beams in (1, BEAMS)
-    }
-    ways |= {f"plain {length}": plain(ways[f"1 {length}"]) for length in lengths}
+    blind = endless_model(replace(preset, model=replace(preset.model, self_attention="none")), device)
+    ways: dict[str, Way] = {}
+    for length in (1, *lengths):  # of one symbol: encoding, and what a search begins with
+        ways[f"greedy {length}"] = partial(write, model, batch, 1, length)
+        ways[f"blind {length}"] = partial(write, blind, batch, 1, length)
+    for length in lengths:
+        ways[f"beam {length}"] = partial(write, model, batch, BEAMS, length)
+        ways[f"plain {length}"] = plain(ways[f"greedy {length}"])
     times = in_turn(ways, setting.rounds, device)
     shortest = lengths[0]
 
+    def cost(kind: str, length: int) -> Spread:
+        """Of a symbol after the first over that in the shortest answers."""
+        some, fewest = (times.difference(f"{kind} {count}", f"{kind} 1") for count in (length, shortest))
+        return quotient(some, fewest, (shortest - 1) / (length - 1))
+
     def figures(length: int) -> dict[str, Figure]:
-        greedy, beam = f"1 {length}", f"{BEAMS} {length}"
+        greedy, beam = f"greedy {length}", f"beam {length}"
         return {
             "greedy, symbols/s": times.speed(greedy, examples * length),
             f"beam {BEAMS}, symbols/s": times.speed(beam, examples * length),
-            "× cost of a symbol": times.ratio(greedy, f"1 {shortest}", shortest / length),
+            "× cost of a symbol": cost("greedy", length),
+            "without self-attention": cost("blind", length),
             f"beam {BEAMS} ÷ greedy": times.ratio(beam, greedy),
             "plain ÷ ours": times.ratio(f"plain {length}", greedy),
         }
@@ -96,8 +107,9 @@ PART = Part(
     title="Decoding",
     about=f"From {SOURCE} random symbols to exactly as many as said, in float32 as `multimodel predict` does, "
     "encoding included. Symbols are those of the answers, one answer an example. × cost of a symbol is greedy time for "
-    f"each symbol over that of the shortest answers: 1 is constant work. beam {BEAMS} ÷ greedy is time over time, "
-    "plain ÷ ours time of greedy search without the fast paths over time with them.",
+    "each symbol after the first over that in the shortest answers: 1 is constant work, and self-attention is what may "
+    f"grow; beside it the same for a model without. beam {BEAMS} ÷ greedy is time over time, plain ÷ ours time of "
+    "greedy search without the fast paths over time with them.",
     drawn="× cost of a symbol",
     cases=cases,
 )

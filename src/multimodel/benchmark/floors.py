@@ -34,6 +34,8 @@ class Work(NamedTuple):
     inputs: float
     outputs: float
     weights: float
+    only_trained: float = 0
+    """Operations that a forward pass has only in training."""
 
     def forward(self, size: int) -> Cost:
         """Everything once, `size` bytes a number."""
@@ -45,7 +47,9 @@ class Work(NamedTuple):
         The backward pass has two products for each one; it reads inputs, weights and the outputs' gradients and writes
         the gradients of inputs and weights.
         """
-        return Cost(3 * self.operations, size * (3 * self.inputs + 2 * self.outputs + 3 * self.weights))
+        return Cost(
+            3 * (self.operations + self.only_trained), size * (3 * self.inputs + 2 * self.outputs + 3 * self.weights)
+        )
 
     def optimised(self, size: int, parameters: int) -> Cost:
         """Training and a step of Adam over all parameters."""

@@ -9,10 +9,10 @@ import torch
 from torch.profiler import ProfilerActivity, profile
 
 from multimodel.benchmark.models import training_steps
-from multimodel.benchmark.results import Case, Part, Row
+from multimodel.benchmark.results import Case, Figure, Part, Row
 from multimodel.benchmark.setting import Setting
 from multimodel.benchmark.steps import MIXTURE, first_batches, mini8_trainer
-from multimodel.benchmark.timing import WARM_UP
+from multimodel.benchmark.timing import WARM_UP, seconds
 
 MOST = 12
 
@@ -30,20 +30,20 @@ def measure(setting: Setting) -> list[Row]:
     for _ in range(WARM_UP):
         steps()
     with profile(activities=[ProfilerActivity.CPU, *([ProfilerActivity.CUDA] if device.type == "cuda" else [])]) as log:
-        steps()
-    events = sorted(log.key_averages(), key=lambda event: self_time(event, device), reverse=True)
-    total = sum(self_time(event, device) for event in events)
+        total = 1e6 * seconds(steps, device)
+    events = [event for event in log.key_averages() if event.device_type.name == device.type.upper()]
+    events.sort(key=lambda event: self_time(event, device), reverse=True)
 
-    def row(name: str, chosen: list[Any]) -> Row:
-        taken = sum(self_time(event, device) for event in chosen)
-        figures = {
-            "share, %": 100 * taken / total,
-            "ms a step": taken / 1e3 / len(batches),
-            "calls a step": sum(event.count for event in chosen) / len(batches),
-        }
-        return Row(name, figures)
+    def row(name: str, taken: float, calls: int) -> Row:
+        figures: dict[str, Figure] = {"share, %": 100 * taken / total, "ms a step": taken / 1e3 / len(batches)}
+        return Row(name, {**figures, "calls a step": calls / len(batches)} if calls else figures)
 
-    return [*(row(event.key, [event]) for event in events[:MOST]), row("all others", events[MOST:])]
+    def together(name: str, chosen: list[Any]) -> Row:
+        return row(name, sum(self_time(event, device) for event in chosen), sum(event.count for event in chosen))
+
+    between = total - sum(self_time(event, device) for event in events)
+    largest = [together(event.key, [event]) for event in events[:MOST]]
+    return [*largest, together("all other operators", events[MOST:]), row("between operators", between, 0)]
 
 
 def cases(setting: Setting) -> list[Case]:
@@ -54,7 +54,7 @@ def cases(setting: Setting) -> list[Case]:
 PART = Part(
     title="Where the time of a training step goes",
     about=f"Self time by operator over the first steps of mini8's mixture, the {MOST} largest (torch.profiler, which "
-    "itself slows small operators most).",
+    "itself slows small operators most); between operators is the rest of the time that the steps took.",
     drawn="",
     cases=cases,
 )

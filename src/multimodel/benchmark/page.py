@@ -4,19 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
+from multimodel.benchmark.goals import judged
 from multimodel.benchmark.results import Figure, Result
 from multimodel.benchmark.timing import Spread
 
-INTRODUCTION = """# Performance
-
-This page is written by `multimodel bench`; a second call overwrites it. Compare ratios, not times: times drift with
-what else a machine does, while ratios are of things that took turns.
+HEAD = "# Performance\n\n"
+MARK = "<!-- Below this line `multimodel bench` overwrites. -->\n\n"
+INTRODUCTION = """Compare ratios, not times: times drift with what else a machine does, while ratios are of things that
+took turns.
 """
 
 
 def page(conditions: Mapping[str, str], results: Mapping[str, Result], charts: Mapping[str, str]) -> str:
-    """The whole page; `charts` are paths of pictures by part."""
+    """All below the mark; `charts` are paths of pictures by part."""
     reached = {name: result for name, result in results.items() if result.rows or result.left_out}
+    reached = {"goals": judged(results), **reached}
     parts = [part(result, charts.get(name)) for name, result in reached.items()]
     return "\n".join([INTRODUCTION, *(f"- {name}: {words(name, value)}" for name, value in conditions.items()), *parts])
 

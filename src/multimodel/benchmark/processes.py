@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from functools import partial
@@ -26,7 +27,8 @@ def symbols_per_second(setting: Setting, processes: int, threads: int) -> float:
         options = {"steps": 4 * setting.scale.steps, "processes": processes, "threads": threads}
         words += [f"--{name}={value}" for name, value in options.items()]
         command = [sys.executable, "-m", "multimodel", *map(str, words)]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        without_gpu = {**os.environ, "CUDA_VISIBLE_DEVICES": ""}
+        done = subprocess.run(command, capture_output=True, text=True, check=False, env=without_gpu)
         if done.returncode:
             reason = (done.stderr.splitlines() or [f"exit code {done.returncode}"])[-1]
             raise InputError(f"Processes are left out: a run failed ({reason}).")

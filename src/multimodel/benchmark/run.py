@@ -21,11 +21,12 @@ from multimodel.benchmark import (
     operators,
     processes,
     rates,
+    startup,
     steps,
 )
 from multimodel.benchmark.chart import chart
 from multimodel.benchmark.machine import conditions
-from multimodel.benchmark.page import page
+from multimodel.benchmark.page import HEAD, MARK, page
 from multimodel.benchmark.results import Case, Part, Result
 from multimodel.benchmark.setting import SEED, Setting
 from multimodel.errors import InputError
@@ -40,6 +41,7 @@ PARTS: Mapping[str, Part] = {
     "transformer": comparison.PART,
     "memory": memory.PART,
     "operators": operators.PART,
+    "startup": startup.PART,
 }
 
 
@@ -82,13 +84,14 @@ def add(case: Case, result: Result) -> None:
 
 
 def write(about: Mapping[str, str], results: Mapping[str, Result], out: Path, markdown: Path) -> None:
-    """JSON, charts and page."""
+    """JSON, charts and page; what stands above the mark of a page that exists stays."""
     out.mkdir(parents=True, exist_ok=True)
     markdown.parent.mkdir(parents=True, exist_ok=True)
     content = {"about": about, "parts": {name: asdict(result) for name, result in results.items()}}
     (out / "bench.json").write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     charts = {name: os.path.relpath(path, markdown.parent) for name, path in write_charts(results, out)}
-    markdown.write_text(page(about, results, charts), encoding="utf-8")
+    head = markdown.read_text(encoding="utf-8").partition(MARK)[0] if markdown.exists() else HEAD
+    markdown.write_text(head + MARK + page(about, results, charts), encoding="utf-8")
 
 
 def write_charts(results: Mapping[str, Result], out: Path) -> Iterator[tuple[str, Path]]:

@@ -46,9 +46,18 @@ class Times:
         """Time as a multiple of a number of seconds."""
         return spread(taken / floor for taken in self.seconds[way])
 
-    def ratio(self, way: str, other: str, scale: float = 1.0) -> Spread:
-        """Time of `way` ÷ time of `other` in the same round, times `scale`."""
-        return spread(scale * a / b for a, b in zip(self.seconds[way], self.seconds[other], strict=True))
+    def ratio(self, way: str, other: str) -> Spread:
+        """Time of `way` ÷ time of `other` in the same round."""
+        return quotient(self.seconds[way], self.seconds[other])
+
+    def difference(self, way: str, part: str) -> list[float]:
+        """Time of `way` without that of a `part` of it, round by round."""
+        return [a - b for a, b in zip(self.seconds[way], self.seconds[part], strict=True)]
+
+
+def quotient(taken: Iterable[float], other: Iterable[float], scale: float = 1.0) -> Spread:
+    """Round by round, times `scale`."""
+    return spread(scale * a / b for a, b in zip(taken, other, strict=True))
 
 
 def in_turn(ways: Mapping[str, Way], rounds: int, device: torch.device) -> Times:

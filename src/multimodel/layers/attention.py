@@ -11,13 +11,13 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
-from multimodel.layers.convolution import NORM_EPSILON, ConvMemory, ConvStep
-from multimodel.layers.paths import steps_compiled
+from multimodel.layers.convolution import NORM_EPSILON, ConvStep, Rings
+from multimodel.layers.paths import compiled, steps_compiled
 from multimodel.layers.products import Linear
 from multimodel.layers.timing import NoTiming, Timing
 
 if TYPE_CHECKING:
-    from multimodel.layers.steps_cpu import CompiledAttention
+    from multimodel.layers.steps_cpu import CompiledAttentionBlock
 
 Heads = Float[Tensor, "b h t c"]
 
@@ -28,8 +28,6 @@ class KeysValues(NamedTuple):
     keys: Heads
     values: Heads
     mask: Bool[Tensor, "b 1 1 s"] | None
-    compiled: CompiledAttention | None = None
-    """What attends from one position in one call, where there is such a path."""
 
 
 class SourceKeysValues(KeysValues):
@@ -39,10 +37,12 @@ class SourceKeysValues(KeysValues):
 class AttentionMemory(NamedTuple):
     """What an AttentionBlock keeps between two steps."""
 
-    step1: ConvMemory
-    step2: ConvMemory
+    step1: Rings
+    step2: Rings
     target: KeysValues | None
     source: SourceKeysValues
+    in_one_call: CompiledAttentionBlock | None
+    """What does a position in one call, where there is such a path."""
 
 
 class MultiHeadAttention(nn.Module):
@@ -73,15 +73,6 @@ class MultiHeadAttention(nn.Module):
         )
         return self.output(mixed.transpose(1, 2).flatten(2))
 
-    def prepared(self, memory: KeysValues) -> KeysValues:
-        """The same for a search: with the compiled path, where there is one for such a batch."""
-        if not steps_compiled(memory.keys):
-            return memory
-        from multimodel.layers.steps_cpu import CompiledAttention  # numba takes a second to import
-
-        compiled = CompiledAttention(self.query, self.key, self.value, self.output)
-        return KeysValues(memory.keys.contiguous(), memory.values.contiguous(), memory.mask, compiled)
-
 
 class SelfAttention(nn.Module):
     """Causal attention of a target to itself."""
@@ -99,13 +90,11 @@ class SelfAttention(nn.Module):
         width = self.attention.key.out_features
         heads = self.attention.heads
         room = self.attention.key.weight.new_zeros(2, batch, heads, limit, width // heads)
-        return self.attention.prepared(KeysValues(room[0], room[1], None))
+        return KeysValues(room[0], room[1], None)
 
     def step(self, x: Float[Tensor, "b 1 d"], memory: KeysValues | None, position: int) -> Float[Tensor, "b 1 d"]:
         """Write this position's key and value, then attend to all so far."""
         assert memory is not None
-        if memory.compiled:
-            return memory.compiled.extend(x, memory, position)
         own = self.attention.read(x, None)
         memory.keys[:, :, position] = own.keys[:, :, 0]
         memory.values[:, :, position] = own.values[:, :, 0]
@@ -141,12 +130,13 @@ class CrossAttention(nn.Module):
         return self.attention.read(source, mask)
 
     def start(self, source: Float[Tensor, "b s d"], mask: Bool[Tensor, "b s"]) -> SourceKeysValues:
-        """The same, for a search."""
-        return SourceKeysValues(*self.attention.prepared(self.read(source, mask)))
+        """The same for a search, each head by itself."""
+        memory = self.read(source, mask)
+        return SourceKeysValues(memory.keys.contiguous(), memory.values.contiguous(), memory.mask)
 
     def forward(self, x: Float[Tensor, "b t d"], source: KeysValues) -> Float[Tensor, "b t d"]:
         """Attend to a source that was read."""
-        return source.compiled.ask(x, source) if source.compiled else self.attention.attend(x, source, causal=False)
+        return self.attention.attend(x, source, causal=False)
 
 
 class AverageSource(nn.Module):
@@ -202,16 +192,30 @@ class AttentionBlock(nn.Module):
     def start(self, source: Float[Tensor, "b s d"], source_mask: Bool[Tensor, "b s"], limit: int) -> AttentionMemory:
         """Read the source once; make room for `limit` target positions."""
         batch = source.shape[0]
+        read = self.cross_attention.start(source, source_mask)
         return AttentionMemory(
             self.step1.start(batch),
             self.step2.start(batch),
             self.self_attention.start(batch, limit),
-            self.cross_attention.start(source, source_mask),
+            read,
+            self.in_one_call(read),
         )
+
+    def in_one_call(self, source: SourceKeysValues) -> CompiledAttentionBlock | None:
+        """What does a step in one call, for a block of the paper's parts that read such a source."""
+        own, cross = self.self_attention, self.cross_attention
+        if not (isinstance(own, SelfAttention) and isinstance(cross, CrossAttention) and compiled(source.keys)):
+            return None
+        from multimodel.layers.steps_cpu import CompiledAttentionBlock  # numba takes a second to import
+
+        return CompiledAttentionBlock(self.step1, self.step2, own=own.attention, source=cross.attention, norm=self.norm)
 
     def step(self, target: Float[Tensor, "b 1 d"], memory: AttentionMemory, position: int) -> Float[Tensor, "b 1 d"]:
         """One target position."""
-        hidden = self.step1.step(self.timing(target, position), memory.step1, position)
+        timed = self.timing(target, position)
+        if memory.in_one_call and steps_compiled(target):
+            return memory.in_one_call(target, timed, memory, position)
+        hidden = self.step1.step(timed, memory.step1, position)
         hidden = self.step2.step(hidden, memory.step2, position)
         queries = self.self_attention.step(hidden, memory.target, position)
         return self.norm(target + queries + self.cross_attention(queries, memory.source))

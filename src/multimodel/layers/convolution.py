@@ -14,25 +14,29 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from multimodel.layers.depthwise import depthwise, rectified_depthwise
-from multimodel.layers.paths import steps_compiled
+from multimodel.layers.paths import compiled, steps_compiled
 from multimodel.layers.products import Linear
 
 if TYPE_CHECKING:
-    from multimodel.layers.steps_cpu import CompiledConvStep
+    from multimodel.layers.steps_cpu import CompiledConvBlock
 
 NORM_EPSILON = 1e-6
 FIRST_GAIN = 0.1
 
 
+Rings = Float[Tensor, "b dilation places d"]
+"""The last inputs of a causal convolution: for each remainder of position ÷ dilation, a ring of `kernel` places.
+
+The ring is held twice in a row, so that the last `kernel` inputs always stand side by side, oldest first.
+"""
+
+
 class ConvMemory(NamedTuple):
-    """The last inputs of a causal convolution: for each remainder of position ÷ dilation, a ring of `kernel` places.
+    """What a ConvBlock keeps between two steps."""
 
-    The ring is held twice in a row, so that the last `kernel` inputs always stand side by side, oldest first.
-    """
-
-    inputs: Float[Tensor, "b dilation places d"]
-    compiled: CompiledConvStep | None = None
-    """What does a ConvStep in one call, where there is such a path."""
+    rings: tuple[Rings, ...]
+    in_one_call: CompiledConvBlock | None
+    """What does a position in one call, where there is such a path."""
 
 
 class SepConv(nn.Module):
@@ -52,15 +56,15 @@ class SepConv(nn.Module):
         """Convolve ReLU(x), zero where `mask` is 0, in fewer passes where the device has a fast path."""
         return self.pointwise(rectified_depthwise(x, mask, self.depthwise, self.dilation, self.causal))
 
-    def start(self, batch: int) -> ConvMemory:
-        """Rings of zeros: what stands left of the first position."""
+    def start(self, batch: int) -> Rings:
+        """Zeros: what stands left of the first position."""
         width, kernel = self.depthwise.shape
-        return ConvMemory(self.depthwise.new_zeros(batch, self.dilation, 2 * kernel, width))
+        return self.depthwise.new_zeros(batch, self.dilation, 2 * kernel, width)
 
-    def step(self, x: Float[Tensor, "b 1 d"], memory: ConvMemory, position: int) -> Float[Tensor, "b 1 f"]:
-        """The causal convolution at one position, from the ring alone."""
+    def step(self, x: Float[Tensor, "b 1 d"], rings: Rings, position: int) -> Float[Tensor, "b 1 f"]:
+        """The causal convolution at one position, from the rings alone."""
         kernel = self.depthwise.shape[1]
-        ring, place = memory.inputs[:, position % self.dilation], position // self.dilation % kernel
+        ring, place = rings[:, position % self.dilation], position // self.dilation % kernel
         ring[:, place::kernel] = x
         return self.pointwise((ring[:, place + 1 : place + 1 + kernel] * self.depthwise.T).sum(1, keepdim=True))
 
@@ -77,20 +81,13 @@ class ConvStep(nn.Module):
         """`mask` (1 real, 0 padding) keeps a centred filter from reading padding; a causal one needs none."""
         return self.norm(self.conv.rectified(x, mask))
 
-    def start(self, batch: int) -> ConvMemory:
-        """Memory before the first position."""
-        memory = self.conv.start(batch)
-        if not steps_compiled(memory.inputs):
-            return memory
-        from multimodel.layers.steps_cpu import CompiledConvStep  # numba takes a second to import
+    def start(self, batch: int) -> Rings:
+        """Rings before the first position."""
+        return self.conv.start(batch)
 
-        return memory._replace(compiled=CompiledConvStep(self.conv.depthwise, self.conv.pointwise.weight, self.norm))
-
-    def step(self, x: Float[Tensor, "b 1 d"], memory: ConvMemory, position: int) -> Float[Tensor, "b 1 f"]:
+    def step(self, x: Float[Tensor, "b 1 d"], rings: Rings, position: int) -> Float[Tensor, "b 1 f"]:
         """One position of a causal step."""
-        if memory.compiled:
-            return memory.compiled(x, memory.inputs, position)
-        return self.norm(self.conv.step(F.relu(x), memory, position))
+        return self.norm(self.conv.step(F.relu(x), rings, position))
 
 
 class ConvBlock(nn.Module):
@@ -117,16 +114,24 @@ class ConvBlock(nn.Module):
         hidden4 = x + self.step4(hidden3, mask)
         return self.dropout(hidden4)
 
-    def start(self, batch: int) -> tuple[ConvMemory, ...]:
-        """One ring per ConvStep."""
-        return tuple(step.start(batch) for step in (self.step1, self.step2, self.step3, self.step4))
+    def start(self, batch: int) -> ConvMemory:
+        """Memory before the first position."""
+        steps = (self.step1, self.step2, self.step3, self.step4)
+        rings = tuple(step.start(batch) for step in steps)
+        if not compiled(rings[0]):
+            return ConvMemory(rings, None)
+        from multimodel.layers.steps_cpu import CompiledConvBlock  # numba takes a second to import
 
-    def step(self, x: Float[Tensor, "b 1 d"], memory: tuple[ConvMemory, ...], position: int) -> Float[Tensor, "b 1 d"]:
+        return ConvMemory(rings, CompiledConvBlock(*steps))
+
+    def step(self, x: Float[Tensor, "b 1 d"], memory: ConvMemory, position: int) -> Float[Tensor, "b 1 d"]:
         """One position of a causal block."""
-        hidden1 = self.step1.step(x, memory[0], position)
-        hidden2 = x + self.step2.step(hidden1, memory[1], position)
-        hidden3 = self.step3.step(hidden2, memory[2], position)
-        return x + self.step4.step(hidden3, memory[3], position)
+        if memory.in_one_call and steps_compiled(x):
+            return memory.in_one_call(x, memory.rings, position)
+        hidden1 = self.step1.step(x, memory.rings[0], position)
+        hidden2 = x + self.step2.step(hidden1, memory.rings[1], position)
+        hidden3 = self.step3.step(hidden2, memory.rings[2], position)
+        return x + self.step4.step(hidden3, memory.rings[3], position)
 
 
 def float_mask(mask: Bool[Tensor, "b ..."], like: Tensor) -> Float[Tensor, "b ... 1"]:

@@ -12,7 +12,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from multimodel.layers.convolution import NORM_EPSILON
-from multimodel.layers.paths import steps_compiled
+from multimodel.layers.paths import compiled, steps_compiled
 from multimodel.layers.products import applies, product, rounded
 
 if TYPE_CHECKING:
@@ -126,13 +126,15 @@ class Positionwise:
         """Same shape, and how experts were used."""
         raise NotImplementedError
 
-    def start(self, batch: int) -> CompiledExperts | None:
-        """What does a step in one call for so many examples, where there is such a path."""
+    def start(self) -> CompiledExperts | None:
+        """What does a step in one call, where there is such a path."""
         return None
 
-    def step(self, x: Float[Tensor, "b 1 d"], compiled: CompiledExperts | None) -> Float[Tensor, "b 1 d"]:
+    def step(self, x: Float[Tensor, "b 1 d"], in_one_call: CompiledExperts | None) -> Float[Tensor, "b 1 d"]:
         """One position, in evaluation."""
-        return compiled(x) if compiled else self.forward(x, torch.ones_like(x[..., 0], dtype=torch.bool))[0]
+        if in_one_call and steps_compiled(x):
+            return in_one_call(x)
+        return self.forward(x, torch.ones_like(x[..., 0], dtype=torch.bool))[0]
 
 
 class MixtureOfExperts(Positionwise, nn.Module):
@@ -161,9 +163,9 @@ class MixtureOfExperts(Positionwise, nn.Module):
         spread = torch.zeros_like(x).flatten(0, 1).index_copy(0, real, mixed.to(x.dtype))
         return self.norm(x + spread.view_as(x)), (routing.use,)
 
-    def start(self, batch: int) -> CompiledExperts | None:
-        """The weights as they are now."""
-        if not steps_compiled(self.gate.gate[:1].expand(batch, -1)):
+    def start(self) -> CompiledExperts | None:
+        """The same, with these weights."""
+        if not compiled(self.hidden):
             return None
         from multimodel.layers.steps_cpu import CompiledExperts  # numba takes a second to import
 

@@ -10,7 +10,7 @@ from importlib.util import find_spec
 import torch
 from torch import Tensor
 
-MOST_COMPILED = 32  # examples: with more of them torch's products gain more than calling its operators costs
+MOST_COMPILED = 32  # hypotheses: with more of them torch's products gain more than calling its operators costs
 _FAST = ContextVar("fast", default=find_spec("numba") is not None)
 
 
@@ -34,6 +34,6 @@ def compiled(x: Tensor) -> bool:
     return _FAST.get() and x.device.type == "cpu" and x.dtype == torch.float32 and bool(x.numel())
 
 
-def steps_compiled(memory: Tensor) -> bool:
-    """Whether to decode through compiled steps, given a part of the memory, one row for each example."""
-    return not torch.is_grad_enabled() and len(memory) <= MOST_COMPILED and compiled(memory)
+def steps_compiled(x: Tensor) -> bool:
+    """Whether to decode through compiled steps, given one position of each hypothesis."""
+    return not torch.is_grad_enabled() and len(x) <= MOST_COMPILED and compiled(x)

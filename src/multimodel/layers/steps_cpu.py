@@ -1,6 +1,7 @@
-"""One position of a ConvStep, of attention or of experts in one call: decoding with float32 on a CPU, through numba.
+"""One position of a ConvBlock, an AttentionBlock or of experts in one call: decoding with float32 on a CPU, by numba.
 
-A position is so little work that calling torch's operators takes longer than what they do.
+A position is so little work that calling torch's operators takes longer than what they do. Weights are read where the
+layers hold them, but for depthwise taps: a search that began before they changed would not see them change.
 """
 
 from __future__ import annotations
@@ -15,39 +16,54 @@ from torch import Tensor, nn
 from multimodel.layers.depthwise_cpu import kernel
 
 if TYPE_CHECKING:
-    from multimodel.layers.attention import KeysValues
+    from multimodel.layers.attention import AttentionMemory, MultiHeadAttention
+    from multimodel.layers.convolution import ConvStep, Rings
 
 
 @kernel
 @no_type_check  # tests check the types of all functions at run time, which compiled ones cannot do
-def _project(x, weight, out):
-    """out[b] = x[b] · weight, four rows of the weight at a time, which stay in the cache for all examples."""
-    out[:] = 0
-    c = 0
-    while c + 4 <= weight.shape[0]:
-        w0, w1, w2, w3 = weight[c], weight[c + 1], weight[c + 2], weight[c + 3]
+def _linear(x, weight, out):
+    """out[b, o] = x[b] · weight[o], four outputs at a time, whose weights stay in the cache for all examples."""
+    whole = weight.shape[0] - weight.shape[0] % 4
+    for o in range(0, whole, 4):
+        w0, w1, w2, w3 = weight[o], weight[o + 1], weight[o + 2], weight[o + 3]
         for b in range(x.shape[0]):
-            x0, x1, x2, x3, row = x[b, c], x[b, c + 1], x[b, c + 2], x[b, c + 3], out[b]
-            for o in range(weight.shape[1]):
-                row[o] += x0 * w0[o] + x1 * w1[o] + x2 * w2[o] + x3 * w3[o]
-        c += 4
-    while c < weight.shape[0]:
-        w0 = weight[c]
+            row = x[b]
+            y0 = y1 = y2 = y3 = np.float32(0)
+            for c in range(row.shape[0]):
+                y0 += row[c] * w0[c]
+                y1 += row[c] * w1[c]
+                y2 += row[c] * w2[c]
+                y3 += row[c] * w3[c]
+            out[b, o], out[b, o + 1], out[b, o + 2], out[b, o + 3] = y0, y1, y2, y3
+    for o in range(whole, weight.shape[0]):
         for b in range(x.shape[0]):
-            x0, row = x[b, c], out[b]
-            for o in range(weight.shape[1]):
-                row[o] += x0 * w0[o]
-        c += 1
+            out[b, o] = np.sum(x[b] * weight[o])
 
 
 @kernel
 @no_type_check
 def _affine(x, weight, bias, out):
-    """out[b] = x[b] · weight + bias."""
-    _project(x, weight, out)
-    for b in range(out.shape[0]):
-        for o in range(out.shape[1]):
-            out[b, o] += bias[o]
+    """out[b, o] = x[b] · weight[o] + bias[o]."""
+    _linear(x, weight, out)
+    out += bias
+
+
+@kernel
+@no_type_check
+def _multiply(x, weight, out):
+    """out[b] = Σ_c x[b, c] · weight[c], four rows of the weight at a time, which stay in the cache for all examples."""
+    out[:] = 0
+    whole = weight.shape[0] - weight.shape[0] % 4
+    for c in range(0, whole, 4):
+        w0, w1, w2, w3 = weight[c], weight[c + 1], weight[c + 2], weight[c + 3]
+        for b in range(x.shape[0]):
+            x0, x1, x2, x3, row = x[b, c], x[b, c + 1], x[b, c + 2], x[b, c + 3], out[b]
+            for o in range(weight.shape[1]):
+                row[o] += x0 * w0[o] + x1 * w1[o] + x2 * w2[o] + x3 * w3[o]
+    for c in range(whole, weight.shape[0]):
+        for b in range(x.shape[0]):
+            out[b] += x[b, c] * weight[c]
 
 
 @kernel
@@ -70,30 +86,57 @@ def _normalise(rows, gain, bias, epsilon):
 
 @kernel
 @no_type_check
-def _conv_step(x, inputs, position, taps, pointwise, gain, bias, epsilon, out):
+def _conv_step(x, inputs, position, weights, out):
     """Write ReLU(x) into the rings, filter their last inputs, project, normalise."""
-    kernel, width = taps.shape
-    remainder, place = position % inputs.shape[1], position // inputs.shape[1] % kernel
+    taps, pointwise, gain, bias, epsilon = weights
+    size, width = taps.shape
+    remainder, place = position % inputs.shape[1], position // inputs.shape[1] % size
     filtered = np.zeros((x.shape[0], width), np.float32)
     for b in range(x.shape[0]):
         ring, row = inputs[b, remainder], filtered[b]
         for c in range(width):
-            ring[place, c] = ring[place + kernel, c] = max(x[b, c], np.float32(0))
-        for j in range(kernel):
+            ring[place, c] = ring[place + size, c] = max(x[b, c], np.float32(0))
+        for j in range(size):
             for c in range(width):
                 row[c] += taps[j, c] * ring[place + 1 + j, c]
-    _project(filtered, pointwise, out)
+    _linear(filtered, pointwise, out)
     _normalise(out, gain, bias, epsilon)
 
 
 @kernel
 @no_type_check
-def _attend(x, keys, values, real, query, query_bias, output, output_bias, out):
+def _conv_block(x, rings, position, steps, out):
+    """The paper's hidden4: four steps, two residuals."""
+    hidden1, hidden2, hidden3 = np.empty_like(x), np.empty_like(x), np.empty_like(x)
+    _conv_step(x, rings[0], position, steps[0], hidden1)
+    _conv_step(hidden1, rings[1], position, steps[1], hidden2)
+    hidden2 += x
+    _conv_step(hidden2, rings[2], position, steps[2], hidden3)
+    _conv_step(hidden3, rings[3], position, steps[3], out)
+    out += x
+
+
+@kernel
+@no_type_check
+def _write(x, places, position, weight, bias):
+    """Project one position of each example into its place, head by head."""
+    size = places.shape[3]
+    projected = np.empty_like(x)
+    _affine(x, weight, bias, projected)
+    for b in range(x.shape[0]):
+        for h in range(places.shape[1]):
+            places[b, h, position] = projected[b, h * size : (h + 1) * size]
+
+
+@kernel
+@no_type_check
+def _attend(x, keys, values, real, weights, out):
     """Attend from one position of each example to what is real; keys and values stand as (head, position, channel)."""
+    query, query_bias, output, output_bias = weights
     size = keys.shape[3]
     scale = np.float32(1) / np.sqrt(np.float32(size))
-    asked = np.empty((x.shape[0], query.shape[1]), np.float32)
-    answers = np.zeros_like(asked)
+    asked = np.empty_like(x)
+    answers = np.zeros_like(x)
     scores = np.empty(real.shape[1], np.float32)
     _affine(x, query, query_bias, asked)
     for b in range(x.shape[0]):
@@ -119,24 +162,33 @@ def _attend(x, keys, values, real, query, query_bias, output, output_bias, out):
 
 @kernel
 @no_type_check
-def _write(x, place, position, weight, bias):
-    """Project one position of each example into its place, head by head."""
-    size = place.shape[3]
-    projected = np.empty((x.shape[0], weight.shape[1]), np.float32)
-    _affine(x, weight, bias, projected)
-    for b in range(x.shape[0]):
-        for h in range(place.shape[1]):
-            place[b, h, position] = projected[b, h * size : (h + 1) * size]
+def _attention_block(target, timed, position, rings, own, source, steps, writing, asking, asking_source, norm, out):
+    """LN(target + self + cross), the target convolved and written among its own keys and values first."""
+    keys, values = own
+    source_keys, source_values, real = source
+    key, key_bias, value, value_bias = writing
+    hidden1, hidden2, queries = np.empty_like(target), np.empty_like(target), np.empty_like(target)
+    _conv_step(timed, rings[0], position, steps[0], hidden1)
+    _conv_step(hidden1, rings[1], position, steps[1], hidden2)
+    _write(hidden2, keys, position, key, key_bias)
+    _write(hidden2, values, position, value, value_bias)
+    _attend(hidden2, keys, values, np.ones((len(target), position + 1), np.bool_), asking, queries)
+    _attend(queries, source_keys, source_values, real, asking_source, out)
+    for b in range(target.shape[0]):
+        for c in range(target.shape[1]):
+            out[b, c] += target[b, c] + queries[b, c]
+    gain, bias, epsilon = norm
+    _normalise(out, gain, bias, epsilon)
 
 
 @kernel
 @no_type_check
-def _mix_experts(x, gate, used, hidden, output, gain, bias, epsilon, out):
+def _mix_experts(x, gate, used, hidden, output, norm, out):
     """LN(x + the answers of the experts with the `used` highest gates, weighted by the softmax of these)."""
     examples, experts = x.shape[0], gate.shape[1]
     logits = np.empty((examples, experts), np.float32)
     weights = np.zeros((examples, experts), np.float32)
-    _project(x, gate, logits)
+    _multiply(x, gate, logits)
     for b in range(examples):
         highest, total = logits[b].max(), np.float32(0)
         for _ in range(used):
@@ -156,80 +208,93 @@ def _mix_experts(x, gate, used, hidden, output, gain, bias, epsilon, out):
                 rows[count], asked[count] = b, x[b]
                 count += 1
         if count:
-            _project(asked[:count], hidden[e], inner[:count])
+            _multiply(asked[:count], hidden[e], inner[:count])
             inner[:count] = np.maximum(inner[:count], np.float32(0))
-            _project(inner[:count], output[e], answers[:count])
+            _multiply(inner[:count], output[e], answers[:count])
             for row in range(count):
                 out[rows[row]] += weights[rows[row], e] * answers[row]
+    gain, bias, epsilon = norm
     _normalise(out, gain, bias, epsilon)
 
 
-def _rows(x: Float[Tensor, "b 1 d"]) -> np.ndarray:
-    """One position of each example as rows of numbers."""
-    return x.reshape(len(x), -1).numpy()
+class CompiledConvBlock:
+    """A ConvBlock's weights for `_conv_block`."""
+
+    def __init__(self, *steps: ConvStep) -> None:
+        self.steps = tuple(map(_conv_weights, steps))
+
+    def __call__(self, x: Float[Tensor, "b 1 d"], rings: tuple[Rings, ...], position: int) -> Float[Tensor, "b 1 d"]:
+        """One position."""
+        out = torch.empty_like(x)
+        _conv_block(_rows(x), _arrays(*rings), position, self.steps, _rows(out))
+        return out
 
 
-class CompiledConvStep:
-    """A ConvStep's weights, laid out for `_conv_step`; to be made anew when they have changed."""
+class CompiledAttentionBlock:
+    """An AttentionBlock's weights for `_attention_block`."""
 
-    def __init__(self, taps: Float[Tensor, "d k"], pointwise: Float[Tensor, "f d"], norm: nn.LayerNorm) -> None:
-        self.taps, self.weight = (_turned(tensor) for tensor in (taps, pointwise))
-        self.norm = norm.weight.detach().numpy(), norm.bias.detach().numpy(), np.float32(norm.eps)
+    def __init__(
+        self, *steps: ConvStep, own: MultiHeadAttention, source: MultiHeadAttention, norm: nn.LayerNorm
+    ) -> None:
+        self.weights = (
+            tuple(map(_conv_weights, steps)),
+            _affine_weights(own.key, own.value),
+            _affine_weights(own.query, own.output),
+            _affine_weights(source.query, source.output),
+            _norm_weights(norm),
+        )
 
     def __call__(
-        self, x: Float[Tensor, "b 1 d"], inputs: Float[Tensor, "b dilation places d"], position: int
-    ) -> Float[Tensor, "b 1 f"]:
-        """One position; `inputs` are the rings of `ConvMemory`."""
-        out = torch.empty(len(x), self.weight.shape[1])
-        _conv_step(_rows(x), inputs.numpy(), position, self.taps, self.weight, *self.norm, out.numpy())
-        return out.unsqueeze(1)
+        self, target: Float[Tensor, "b 1 d"], timed: Float[Tensor, "b 1 d"], memory: AttentionMemory, position: int
+    ) -> Float[Tensor, "b 1 d"]:
+        """One position, which attends to all so far and to all of the source but its padding."""
+        own, source, out = memory.target, memory.source, torch.empty_like(target)
+        assert own is not None
+        assert source.mask is not None
+        own_arrays = _arrays(own.keys, own.values)
+        source_arrays = _arrays(source.keys, source.values, source.mask[:, 0, 0])
+        rings = _arrays(memory.step1, memory.step2)
+        _attention_block(
+            _rows(target), _rows(timed), position, rings, own_arrays, source_arrays, *self.weights, _rows(out)
+        )
+        return out
 
 
 class CompiledExperts:
-    """The weights of a MixtureOfExperts; to be made anew when they have changed."""
+    """The weights of a MixtureOfExperts for `_mix_experts`."""
 
     def __init__(self, gate: Tensor, used: int, hidden: Tensor, output: Tensor, norm: nn.LayerNorm) -> None:
         self.gate, self.used = gate.detach().numpy(), min(used, gate.shape[1])
-        self.experts = hidden.detach().numpy(), output.detach().numpy()
-        self.norm = norm.weight.detach().numpy(), norm.bias.detach().numpy(), np.float32(norm.eps)
+        self.experts = _arrays(hidden.detach(), output.detach())
+        self.norm = _norm_weights(norm)
 
     def __call__(self, x: Float[Tensor, "b 1 d"]) -> Float[Tensor, "b 1 d"]:
         """One position of each example, without noise."""
-        out = torch.empty(len(x), x.shape[2])
-        _mix_experts(_rows(x), self.gate, self.used, *self.experts, *self.norm, out.numpy())
-        return out.unsqueeze(1)
+        out = torch.empty_like(x)
+        _mix_experts(_rows(x), self.gate, self.used, *self.experts, self.norm, _rows(out))
+        return out
 
 
-class CompiledAttention:
-    """The weights of a MultiHeadAttention; to be made anew when they have changed."""
-
-    def __init__(self, query: nn.Linear, key: nn.Linear, value: nn.Linear, output: nn.Linear) -> None:
-        self.query, self.key, self.value, self.output = map(_weights, (query, key, value, output))
-
-    def ask(self, x: Float[Tensor, "b 1 d"], memory: KeysValues) -> Float[Tensor, "b 1 d"]:
-        """Attend to all of a source but its padding."""
-        keys = memory.keys
-        real = np.ones((len(x), keys.shape[2]), bool) if memory.mask is None else memory.mask[:, 0, 0].numpy()
-        return self.attend(x, keys, memory.values, real)
-
-    def extend(self, x: Float[Tensor, "b 1 d"], memory: KeysValues, position: int) -> Float[Tensor, "b 1 d"]:
-        """Write this position's key and value, then attend to all so far."""
-        _write(_rows(x), memory.keys.numpy(), position, *self.key)
-        _write(_rows(x), memory.values.numpy(), position, *self.value)
-        return self.attend(x, memory.keys, memory.values, np.ones((len(x), position + 1), bool))
-
-    def attend(self, x: Tensor, keys: Tensor, values: Tensor, real: np.ndarray) -> Tensor:
-        """From one position of each example to as many keys as `real` is long."""
-        out = torch.empty(len(x), x.shape[2])
-        _attend(_rows(x), keys.numpy(), values.numpy(), real, *self.query, *self.output, out.numpy())
-        return out.unsqueeze(1)
+def _arrays(*tensors: Tensor) -> tuple[np.ndarray, ...]:
+    """The same memory."""
+    return tuple(tensor.numpy() for tensor in tensors)
 
 
-def _turned(weight: Float[Tensor, "f d"]) -> np.ndarray:
-    """A weight as `_project` reads it: a row for each input."""
-    return weight.detach().t().contiguous().numpy()
+def _rows(x: Float[Tensor, "b 1 d"]) -> np.ndarray:
+    """One position of each example as rows of numbers, in the same memory."""
+    return x[:, 0].numpy()
 
 
-def _weights(linear: nn.Linear) -> tuple[np.ndarray, np.ndarray]:
-    """Weight and bias."""
-    return _turned(linear.weight), linear.bias.detach().numpy()
+def _norm_weights(norm: nn.LayerNorm) -> tuple[np.ndarray | np.float32, ...]:
+    return *_arrays(norm.weight.detach(), norm.bias.detach()), np.float32(norm.eps)
+
+
+def _conv_weights(step: ConvStep) -> tuple[np.ndarray | np.float32, ...]:
+    """Taps with a row for each, the pointwise weight, the norm."""
+    taps, pointwise = step.conv.depthwise.detach().t().contiguous(), step.conv.pointwise.weight.detach()
+    return *_arrays(taps, pointwise), *_norm_weights(step.norm)
+
+
+def _affine_weights(*linears: nn.Linear) -> tuple[np.ndarray, ...]:
+    """Weight and bias of each."""
+    return _arrays(*(part.detach() for linear in linears for part in (linear.weight, linear.bias)))
