@@ -162,7 +162,7 @@ def test_without_the_extra_a_sentence_stands_for_the_transformer(
     setting: Setting, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "transformers", None)
-    found = COMPARISON.started()
+    found = COMPARISON.started({})
     for case in COMPARISON.cases(setting):
         add(case, found)
     assert (found.rows, found.left_out) == ([], MISSING)
@@ -170,7 +170,7 @@ def test_without_the_extra_a_sentence_stands_for_the_transformer(
 
 
 def test_without_data_a_sentence_says_how_to_get_them(setting: Setting) -> None:
-    found = steps.PART.started()
+    found = steps.PART.started({})
     add(steps.PART.cases(setting)[0], found)
     assert found.rows == []
     assert found.left_out.endswith("make the data with `multimodel data build mini8`.")
@@ -184,14 +184,14 @@ def test_a_part_that_is_left_out_is_not_tried_again() -> None:
 
 def test_a_process_that_fails_says_why(setting: Setting, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(memory.sys, "executable", "false")
-    found = memory.PART.started()
+    found = memory.PART.started({})
     add(memory.PART.cases(setting)[0], found)
     assert found.left_out == "Memory of ours is left out: its process failed (exit code 1)."
 
 
 def test_a_command_that_fails_says_why(setting: Setting, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(startup.sys, "executable", "false")
-    found = startup.PART.started()
+    found = startup.PART.started({})
     add(startup.PART.cases(setting)[0], found)
     assert found.left_out == "Start-up is left out: a process failed (exit code 1)."
 
@@ -203,7 +203,7 @@ def test_memory_is_printed_in_bytes(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_a_table_has_a_line_for_each_row_and_a_dash_where_nothing_was_measured() -> None:
     rows = Row("one", {"ms": Spread(1.0, 2.0, 3.25), "× floor": 1234.5}), Row("two", {"ms": 0.5, "way": "plain"})
-    assert part(result(*rows), "charts/blocks.svg").splitlines() == [
+    assert part(result(*rows), "charts/blocks.svg", {}).splitlines() == [
         "",
         "## Blocks",
         "",
@@ -219,7 +219,9 @@ def test_a_table_has_a_line_for_each_row_and_a_dash_where_nothing_was_measured()
 
 
 def test_a_page_states_its_conditions_and_what_is_left_out() -> None:
-    written = page({"command": "multimodel bench", "threads": "2"}, {"blocks": result(left_out="No data.")}, {})
+    found = result(left_out="No data.")
+    found.conditions = {"command": "multimodel bench", "threads": "2"}
+    written = page({"blocks": found}, {})
     assert "- command: `multimodel bench`\n- threads: 2\n" in written
     assert written.endswith("About them.\n\nNo data.\n")
 

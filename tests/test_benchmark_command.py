@@ -42,13 +42,14 @@ def test_one_command_measures_every_part(
     assert cli.main(["bench", *words, "--out", str(out), "--markdown", str(page)]) == 0
     assert str(page) in capsys.readouterr().out
     content = json.loads((out / "bench.json").read_text(encoding="utf-8"))
-    assert set(content["about"]) >= {"command", "data", "seed", "hardware", "threads", "torch", "precision", "rounds"}
-    assert content["about"]["command"].startswith("multimodel bench --quick")
-    assert list(content["parts"]) == list(PARTS)
+    about = content["rates"]["conditions"]
+    assert set(about) >= {"command", "data", "seed", "hardware", "threads", "torch", "precision", "rounds"}
+    assert about["command"].startswith("multimodel bench --quick")
+    assert list(content) == list(PARTS)
     text = page.read_text(encoding="utf-8")
     assert text.startswith(HEAD + MARK)
     assert "## What is to be reached" in text
-    for name, part in content["parts"].items():
+    for name, part in content.items():
         assert part["rows"] or "extra `bench`" in part["left_out"]
         assert f"## {part['title']}" in text
         drawn = any(part["drawn"] in row["figures"] for row in part["rows"])
@@ -56,7 +57,7 @@ def test_one_command_measures_every_part(
         if drawn:
             ElementTree.parse(out / f"{name}.svg")
     for goal in GOALS:
-        assert any(goal.column in row["figures"] for row in content["parts"][goal.part]["rows"])
+        assert any(goal.column in row["figures"] for row in content[goal.part]["rows"])
     for ratio in (
         "plain ÷ medium",
         "× one process",
@@ -92,7 +93,7 @@ def test_ctrl_c_keeps_what_is_measured(tmp_path: Path, monkeypatch: pytest.Monke
     monkeypatch.setitem(PARTS, "rates", part)
     assert cli.main(["bench", "--only", "rates", "--out", str(tmp_path), *THREADS]) == 130
     content = json.loads((tmp_path / "bench.json").read_text(encoding="utf-8"))
-    assert [row["name"] for row in content["parts"]["rates"]["rows"]] == ["first"]
+    assert [row["name"] for row in content["rates"]["rows"]] == ["first"]
     assert "| first | 2 (1–3) |" in (tmp_path / "bench.md").read_text(encoding="utf-8")
     assert (tmp_path / "rates.svg").exists()
 
@@ -117,3 +118,29 @@ def test_what_stands_above_the_mark_stays(tmp_path: Path, monkeypatch: pytest.Mo
     assert text.startswith(f"# Mine\n\n{MARK}")
     assert "| one | 1 |" in text
     assert "old" not in text
+
+
+def test_parts_can_be_measured_one_by_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def measuring(name: str, ratio: float) -> list[str]:
+        rows = [Row(name, {"ratio": Spread(ratio, ratio, ratio), "note": "fine"})]
+        part = Part(title=name, about="", drawn="ratio", cases=lambda setting: [Case(name, lambda: rows)])
+        monkeypatch.setitem(PARTS, name, part)
+        return ["bench", "--only", name, "--out", str(tmp_path), *THREADS]
+
+    for name, ratio in (("decoding", 2.0), ("rates", 3.0), ("decoding", 4.0)):
+        assert cli.main(measuring(name, ratio)) == 0
+    text = (tmp_path / "bench.md").read_text(encoding="utf-8")
+    assert "| rates | 3 (3–3) | fine |" in text
+    assert "| decoding | 4 (4–4) | fine |" in text
+    assert text.index("## rates") < text.index("## decoding")
+    assert text.count("command: `multimodel bench --only ") == 2
+    assert text.count("- torch: ") == 1
+
+
+def test_a_file_that_holds_something_else_is_left_alone(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "bench.json"
+    for words in ("not JSON", "[1]", '{"rates": {"rows": []}}'):
+        path.write_text(words, encoding="utf-8")
+        expected = f"{path} holds no results of a benchmark: move it away, or give another --out."
+        assert failure(capsys, "--only", "rates", "--out", str(tmp_path)) == expected
+        assert path.read_text(encoding="utf-8") == words

@@ -15,6 +15,8 @@ from multimodel.presets import PRESETS
 
 PROCESSOR = Path("/proc/cpuinfo")
 
+Conditions = dict[str, str]
+
 
 def processor() -> str:
     """The processor's own name, where the system tells it."""
@@ -23,7 +25,7 @@ def processor() -> str:
     return names[0] if names else platform.machine()
 
 
-def conditions(setting: Setting, command: str) -> dict[str, str]:
+def conditions(setting: Setting, command: str) -> Conditions:
     """Command, data, seed, hardware, threads, version and precision, in words."""
     device, presets = setting.device, {setting.preset, *setting.scale.block_presets}
     graphics = torch.cuda.get_device_name(device) if device.type == "cuda" else ""

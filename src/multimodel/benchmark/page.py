@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from multimodel.benchmark.goals import judged
+from multimodel.benchmark.machine import Conditions
 from multimodel.benchmark.results import Figure, Result
 from multimodel.benchmark.timing import Spread
 
@@ -15,12 +16,18 @@ took turns.
 """
 
 
-def page(conditions: Mapping[str, str], results: Mapping[str, Result], charts: Mapping[str, str]) -> str:
+def page(results: Mapping[str, Result], charts: Mapping[str, str]) -> str:
     """All below the mark; `charts` are paths of pictures by part."""
-    reached = {name: result for name, result in results.items() if result.rows or result.left_out}
-    reached = {"goals": judged(results), **reached}
-    parts = [part(result, charts.get(name)) for name, result in reached.items()]
-    return "\n".join([INTRODUCTION, *(f"- {name}: {words(name, value)}" for name, value in conditions.items()), *parts])
+    everywhere = shared([result.conditions for result in results.values()])
+    parts = [part(result, charts.get(name), everywhere) for name, result in results.items()]
+    lines = [f"- {name}: {words(name, value)}" for name, value in everywhere.items()]
+    return "\n".join([INTRODUCTION, *lines, part(judged(results), None, everywhere), *parts])
+
+
+def shared(conditions: Sequence[Conditions]) -> Conditions:
+    """Those that were the same for all parts."""
+    first, *others = conditions or [{}]
+    return {name: value for name, value in first.items() if all(other.get(name) == value for other in others)}
 
 
 def words(name: str, value: str) -> str:
@@ -28,11 +35,18 @@ def words(name: str, value: str) -> str:
     return f"`{value}`" if name == "command" else value
 
 
-def part(result: Result, chart: str | None) -> str:
-    """A heading, what it means, a table, a picture, and what is missing."""
-    picture = f"![{result.drawn}]({chart})\n" if chart else ""
-    missing = f"{result.left_out}\n" if result.left_out else ""
-    return "\n".join(filter(None, (f"\n## {result.title}\n", f"{result.about}\n", table(result), picture, missing)))
+def part(result: Result, chart: str | None, everywhere: Conditions) -> str:
+    """A heading, what it means, conditions of its own, a table, a picture, and what is missing."""
+    own = [f"{name}: {words(name, value)}" for name, value in result.conditions.items() if name not in everywhere]
+    paragraphs = (
+        f"\n## {result.title}\n",
+        f"{result.about}\n",
+        f"{'; '.join(own)}\n" if own else "",
+        table(result),
+        f"![{result.drawn}]({chart})\n" if chart else "",
+        f"{result.left_out}\n" if result.left_out else "",
+    )
+    return "\n".join(filter(None, paragraphs))
 
 
 def table(result: Result) -> str:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import NamedTuple
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, NamedTuple
 
+from multimodel.benchmark.machine import Conditions
 from multimodel.benchmark.setting import Setting
 from multimodel.benchmark.timing import Spread
+from multimodel.errors import InputError
 
 Figure = Spread | float | int | str
 
@@ -34,8 +38,13 @@ class Result:
     title: str
     about: str
     drawn: str
+    conditions: Conditions = field(default_factory=dict)
     rows: list[Row] = field(default_factory=list)
     left_out: str = ""
+
+    def empty(self) -> bool:
+        """Whether nothing was measured yet."""
+        return not self.rows and not self.left_out
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,6 +56,33 @@ class Part:
     drawn: str
     cases: Callable[[Setting], Sequence[Case]]
 
-    def started(self) -> Result:
+    def started(self, conditions: Conditions) -> Result:
         """Its result before the first case."""
-        return Result(title=self.title, about=self.about, drawn=self.drawn)
+        return Result(title=self.title, about=self.about, drawn=self.drawn, conditions=conditions)
+
+
+def save(path: Path, results: Mapping[str, Result]) -> None:
+    """Results by part, as JSON."""
+    content = {name: asdict(result) for name, result in results.items()}
+    path.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def load(path: Path) -> dict[str, Result]:
+    """What was saved, nothing where there is no file; raises `InputError` where it is something else."""
+    if not path.exists():
+        return {}
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        return {name: _result(**fields) for name, fields in content.items()}
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        raise InputError(f"{path} holds no results of a benchmark: move it away, or give another --out.") from error
+
+
+def _result(rows: list[dict[str, Any]], **fields: Any) -> Result:
+    return Result(
+        rows=[Row(row["name"], {key: _figure(of) for key, of in row["figures"].items()}) for row in rows], **fields
+    )
+
+
+def _figure(value: Any) -> Figure:
+    return Spread(**value) if isinstance(value, dict) else value

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict
 from pathlib import Path
 
 import torch
@@ -27,7 +25,7 @@ from multimodel.benchmark import (
 from multimodel.benchmark.chart import chart
 from multimodel.benchmark.machine import conditions
 from multimodel.benchmark.page import HEAD, MARK, page
-from multimodel.benchmark.results import Case, Part, Result
+from multimodel.benchmark.results import Case, Part, Result, load, save
 from multimodel.benchmark.setting import SEED, Setting
 from multimodel.errors import InputError
 
@@ -46,13 +44,17 @@ PARTS: Mapping[str, Part] = {
 
 
 def benchmark(setting: Setting, names: Sequence[str], command: str, out: Path, markdown: Path) -> None:
-    """Measure parts; write OUT/bench.json, a chart for each part in OUT, and the page."""
-    about = conditions(setting, command)
-    results = {name: PARTS[name].started() for name in names}
+    """Measure parts; write OUT/bench.json, a chart for each part in OUT, and the page.
+
+    What OUT/bench.json has of other parts stays, so that parts can be measured one by one.
+    """
+    about, before = conditions(setting, command), load(out / "bench.json")
+    results = {name: PARTS[name].started(about) for name in names}
     try:
         measure(setting, results, Console(stderr=True))
     finally:
-        write(about, results, out, markdown)
+        found = before | {name: result for name, result in results.items() if not result.empty()}
+        write({name: found[name] for name in PARTS if name in found}, out, markdown)
 
 
 def measure(setting: Setting, results: Mapping[str, Result], console: Console) -> None:
@@ -83,15 +85,14 @@ def add(case: Case, result: Result) -> None:
         result.left_out = str(error)
 
 
-def write(about: Mapping[str, str], results: Mapping[str, Result], out: Path, markdown: Path) -> None:
+def write(results: Mapping[str, Result], out: Path, markdown: Path) -> None:
     """JSON, charts and page; what stands above the mark of a page that exists stays."""
     out.mkdir(parents=True, exist_ok=True)
     markdown.parent.mkdir(parents=True, exist_ok=True)
-    content = {"about": about, "parts": {name: asdict(result) for name, result in results.items()}}
-    (out / "bench.json").write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    save(out / "bench.json", results)
     charts = {name: os.path.relpath(path, markdown.parent) for name, path in write_charts(results, out)}
     head = markdown.read_text(encoding="utf-8").partition(MARK)[0] if markdown.exists() else HEAD
-    markdown.write_text(head + MARK + page(about, results, charts), encoding="utf-8")
+    markdown.write_text(head + MARK + page(results, charts), encoding="utf-8")
 
 
 def write_charts(results: Mapping[str, Result], out: Path) -> Iterator[tuple[str, Path]]:
