@@ -235,6 +235,7 @@ def test_a_chart_has_a_dot_for_each_ratio_and_there_is_none_without_any() -> Non
     assert places == sorted(places)
     assert len(places) == 2
     assert chart(result(Row("one", {"× floor": 3.0}))) is None
+    assert chart(result(Row("noise", {"× floor": Spread(-0.1, 1.0, 2.0)}))) is None
     assert chart(result(*rows, drawn="")) is None
 
 

@@ -29,8 +29,12 @@ class Scale:
 
 
 def chart(result: Result) -> Drawing | None:
-    """The column that the part names; none where nothing of it was measured."""
-    ratios = {row.name: figure for row in result.rows if isinstance(figure := row.figures.get(result.drawn), Spread)}
+    """The column that the part names; none where nothing of it was measured.
+
+    Where a ratio is of differences, noise can make it negative: it has no place on the axis then.
+    """
+    found = {row.name: row.figures.get(result.drawn) for row in result.rows}
+    ratios = {name: figure for name, figure in found.items() if isinstance(figure, Spread) and figure.low > 0}
     if not ratios:
         return None
     low, high = min(ratio.low for ratio in ratios.values()), max(ratio.high for ratio in ratios.values())
