@@ -15,7 +15,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from multimodel.batch import Batch
 from multimodel.benchmark.models import text_batch, text_model
 from multimodel.decoding import reorder
-from multimodel.layers.paths import plain_paths
+from multimodel.layers.paths import MOST_COMPILED, plain_paths, threads_for_steps
 from multimodel.loss import smoothed_cross_entropy
 from multimodel.model import MultiModel
 from multimodel.parameters import active_parameters
@@ -96,3 +96,17 @@ def test_beams_leave_the_keys_and_values_of_the_source_alone(model: MultiModel) 
     for before, after in zip(memory.decoder.layers, moved.decoder.layers, strict=True):
         assert after[1].source is before[1].source
         assert after[1].target is not before[1].target
+
+
+@torch.no_grad()
+def test_compiled_steps_run_on_one_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("numba")
+    chosen: list[int] = []
+    monkeypatch.setattr("torch.get_num_threads", lambda: 7)
+    monkeypatch.setattr("torch.set_num_threads", chosen.append)
+    for hypotheses in (MOST_COMPILED, MOST_COMPILED + 1):
+        with threads_for_steps(torch.zeros(hypotheses)):
+            pass
+    with plain_paths(), threads_for_steps(torch.zeros(1)):
+        pass
+    assert chosen == [1, 7, 7, 7, 7, 7]

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from multimodel.batch import Batch, Route
 from multimodel.layers.attention import SourceKeysValues
+from multimodel.layers.paths import threads_for_steps
 from multimodel.model import Encoded, MultiModel
 
 END = 1
@@ -83,17 +84,18 @@ def search(model: MultiModel, route: Route, encoded: Encoded, width: int, limits
     scores[:, 0] = 0
     written = torch.empty(examples * width, 0, dtype=torch.long, device=device)
     ended = torch.zeros(examples, width, dtype=torch.bool, device=device)
-    for position in range(longest):
-        previous = written[:, -1:] if position else None
-        logits = model.step(route, previous, memory, position)
-        chosen, parents, scores = extend(logits, scores, ended)
-        rows = (torch.arange(examples, device=device)[:, None] * width + parents).flatten()
-        if width > 1:
-            memory = reorder(memory, rows, within=True)
-        written = torch.cat((written[rows], chosen.flatten()[:, None]), dim=1)
-        ended = ended.gather(1, parents) | (chosen == END) | (position + 1 == limits)
-        if bool(ended.all()):
-            break
+    with threads_for_steps(scores.flatten()):
+        for position in range(longest):
+            previous = written[:, -1:] if position else None
+            logits = model.step(route, previous, memory, position)
+            chosen, parents, scores = extend(logits, scores, ended)
+            rows = (torch.arange(examples, device=device)[:, None] * width + parents).flatten()
+            if width > 1:
+                memory = reorder(memory, rows, within=True)
+            written = torch.cat((written[rows], chosen.flatten()[:, None]), dim=1)
+            ended = ended.gather(1, parents) | (chosen == END) | (position + 1 == limits)
+            if bool(ended.all()):
+                break
     return ranked(written.view(examples, width, -1), scores)
 
 

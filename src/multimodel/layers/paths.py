@@ -34,6 +34,21 @@ def compiled(x: Tensor) -> bool:
     return _FAST.get() and x.device.type == "cpu" and x.dtype == torch.float32 and bool(x.numel())
 
 
+@contextmanager
+def threads_for_steps(hypotheses: Tensor) -> Iterator[None]:
+    """One thread within this block where steps are compiled.
+
+    These use no more, what torch does between them is too little to share, and a second thread that has to wait for
+    a busy core holds up the first at every operator.
+    """
+    before = torch.get_num_threads()
+    torch.set_num_threads(1 if steps_compiled(hypotheses) else before)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
 def steps_compiled(x: Tensor) -> bool:
-    """Whether to decode through compiled steps, given one position of each hypothesis."""
+    """Whether to decode through compiled steps, given something of each hypothesis."""
     return not torch.is_grad_enabled() and len(x) <= MOST_COMPILED and compiled(x)
