@@ -116,7 +116,12 @@ def classified(module: nn.Module, x: Tensor) -> Tensor:
 
 
 def asked(module: nn.Module, x: Tensor) -> Tensor:
-    return module(x, module.read(source(x).encoded, source(x).mask))
+    return module(x, source(x).encoded, source(x).mask)
+
+
+def asked_stepwise(module: nn.Module, x: Tensor) -> Tensor:
+    memory = module.start(source(x).encoded, source(x).mask)
+    return torch.cat([module.step(x[:, p : p + 1], memory) for p in range(x.shape[1])], dim=1)
 
 
 def stepped(module: nn.Module, x: Tensor) -> Tensor:
@@ -235,7 +240,7 @@ CASES: dict[type[nn.Module], Case] = {
     ConvRes: Case(make=lambda: ConvRes(3, 6), shape=(2, 7, 6, 3), apply=on_plane, output=(2, 4, 3, 6)),
     MultiHeadAttention: Case(
         make=attention,
-        apply=lambda module, x: module.attend(x, module.read(x, None), causal=True),
+        apply=lambda module, x: module(x, x, causal=True),
         causal=True,
         **SHORT,
     ),
@@ -243,8 +248,10 @@ CASES: dict[type[nn.Module], Case] = {
         make=lambda: SelfAttention(attention()), apply=called, causal=True, stepwise=self_stepped, **SHORT
     ),
     NoSelfAttention: Case(make=NoSelfAttention, apply=called, causal=True, stepwise=self_stepped, **SHORT),
-    CrossAttention: Case(make=lambda: CrossAttention(attention()), apply=asked, causal=True, **SHORT),
-    AverageSource: Case(make=lambda: AverageSource(WIDTH), apply=asked, causal=True, **SHORT),
+    CrossAttention: Case(
+        make=lambda: CrossAttention(attention()), apply=asked, causal=True, stepwise=asked_stepwise, **SHORT
+    ),
+    AverageSource: Case(make=lambda: AverageSource(WIDTH), apply=asked, causal=True, stepwise=asked_stepwise, **SHORT),
     AttentionBlock: Case(
         make=attention_block,
         apply=lambda module, x: module(x, *source(x)),

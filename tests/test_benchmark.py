@@ -10,7 +10,6 @@ from xml.etree import ElementTree
 
 import pytest
 import torch
-from torch.utils.flop_counter import FlopCounterMode
 
 from multimodel.benchmark import memory, startup, steps
 from multimodel.benchmark.against_floors import passes
@@ -18,8 +17,8 @@ from multimodel.benchmark.blocks import Block, experts, pointwise, text_loss
 from multimodel.benchmark.chart import chart
 from multimodel.benchmark.comparison import PART as COMPARISON
 from multimodel.benchmark.decoding import endless_model, write
-from multimodel.benchmark.depthwise import FILTERS, channels_last_conv2d, grouped_conv1d, ours
-from multimodel.benchmark.floors import Cost, Work, depthwise_operations
+from multimodel.benchmark.depthwise import FILTERS, channels_last_conv2d, grouped_conv1d, with_depthwise
+from multimodel.benchmark.floors import Cost, Work, depthwise_operations, product_operations
 from multimodel.benchmark.goals import judged
 from multimodel.benchmark.models import text_batch, text_model
 from multimodel.benchmark.page import page, part
@@ -30,7 +29,8 @@ from multimodel.benchmark.setting import FULL, QUICK, Setting, plain
 from multimodel.benchmark.timing import WARM_UP, Spread, Times, in_turn, quotient, spread
 from multimodel.benchmark.transformer import MISSING, active, feed_forward_width, marian, transformer_write
 from multimodel.decoding import END, length_limits
-from multimodel.layers.depthwise import centre, rectified_depthwise
+from multimodel.layers.convolution import ConvStep
+from multimodel.layers.depthwise import centre
 from multimodel.parameters import active_parameters
 from multimodel.presets import PRESETS, Preset
 
@@ -99,9 +99,7 @@ def test_taps_outside_the_sequence_are_no_arithmetic(kernel: int, dilation: int,
 def test_the_arithmetic_of_a_block_is_what_torch_counts(make: Callable[[Preset, torch.device], Block]) -> None:
     block = make(TINY, CPU)
     block.module.train()
-    with FlopCounterMode(display=False) as counted:
-        block.call()
-    assert block.work.operations + block.work.only_trained == counted.get_total_flops()
+    assert block.work.operations + block.work.only_trained == product_operations(block.call)
 
 
 def test_experts_that_nobody_can_ask_are_not_counted() -> None:
@@ -113,19 +111,19 @@ def test_experts_that_nobody_can_ask_are_not_counted() -> None:
 
 def test_the_plain_way_takes_the_plain_path() -> None:
     pytest.importorskip("numba")
-    x, weight = torch.randn(1, 4, 2, requires_grad=True), torch.randn(2, 3)
+    x, step = torch.randn(1, 4, 2), ConvStep(2, 2, 3, causal=True)
 
     def path() -> str:
-        return rectified_depthwise(x, None, weight, 1, True).grad_fn.name()
+        return step(x).grad_fn.name()
 
     assert path() != plain(path)()
 
 
 @pytest.mark.parametrize(("kernel", "dilation", "causal"), FILTERS)
 def test_all_ways_of_a_depthwise_convolution_agree(kernel: int, dilation: int, causal: bool) -> None:
-    x, weight = torch.randn(2, 20, 4), torch.randn(4, kernel)
+    x, step = torch.randn(2, 20, 4), ConvStep(4, 4, kernel, dilation=dilation, causal=causal)
     for way in (grouped_conv1d, channels_last_conv2d):
-        torch.testing.assert_close(way(x, weight, dilation, causal), ours(x, weight, dilation, causal))
+        torch.testing.assert_close(with_depthwise(step, x, way), step(x), rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize("beams", [1, 3])

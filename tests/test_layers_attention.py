@@ -49,7 +49,7 @@ def test_attention_agrees_with_the_authors_code(name: str, prefix: str, joint: l
     x = fixture["in:x"].requires_grad_()
     if name == "encdec":
         source = fixture["in:memory"].requires_grad_()
-        y = CrossAttention(attention)(x, attention.read(source, fixture["in:bias_padding"] == 0))
+        y = CrossAttention(attention)(x, source, fixture["in:bias_padding"] == 0)
     else:
         y = SelfAttention(attention)(x)
     agree(y, fixture["out:y"])
@@ -72,10 +72,10 @@ def test_padded_source_positions_are_never_attended() -> None:
     cross = CrossAttention(MultiHeadAttention(8, 2))
     target, source = torch.randn(2, 4, 8), torch.randn(2, 6, 8)
     mask = torch.tensor([[True] * 6, [True] * 2 + [False] * 4])
-    before = cross(target, cross.read(source, mask))
+    before = cross(target, source, mask)
     source[1, 2:] = 50 * torch.randn(4, 8)
-    assert torch.equal(cross(target, cross.read(source, mask)), before)
-    alone = cross(target[1:], cross.read(source[1:, :2], mask[1:, :2]))
+    assert torch.equal(cross(target, source, mask), before)
+    alone = cross(target[1:], source[1:, :2], mask[1:, :2])
     torch.testing.assert_close(before[1:], alone)
 
 
@@ -83,7 +83,7 @@ def test_the_average_is_of_real_positions_only() -> None:
     average = AverageSource(8)
     source = torch.randn(2, 6, 8)
     mask = torch.tensor([[True] * 6, [True] * 2 + [False] * 4])
-    answers = average(torch.zeros(2, 3, 8), average.read(source, mask))
+    answers = average(torch.zeros(2, 3, 8), source, mask)
     expected = average.output(torch.stack([source[0].mean(0), source[1, :2].mean(0)]))
     torch.testing.assert_close(answers, expected[:, None].expand(2, 3, 8))
 
@@ -94,7 +94,7 @@ def test_a_block_is_the_norm_of_target_self_and_cross(self_attention: nn.Module)
     block = AttentionBlock(8, timing=Timing(), self_attention=self_attention, cross_attention=cross)
     target, source, mask = torch.randn(2, 9, 8), torch.randn(2, 6, 8), torch.ones(2, 6, dtype=torch.bool)
     queries = self_attention(block.step2(block.step1(Timing()(target))))
-    expected = block.norm(target + queries + cross(queries, cross.read(source, mask)))
+    expected = block.norm(target + queries + cross(queries, source, mask))
     torch.testing.assert_close(block(target, source, mask), expected)
     assert (block.step1.conv.depthwise.shape[1], block.step1.conv.dilation) == (5, 1)
     assert (block.step2.conv.depthwise.shape[1], block.step2.conv.dilation) == (5, 4)

@@ -9,8 +9,7 @@ from authors import Fixture, agree, load
 from torch import Tensor, nn
 
 from multimodel.layers.convolution import NORM_EPSILON, ConvBlock, ConvStep, SepConv
-from multimodel.layers.depthwise import depthwise, rectified_depthwise
-from multimodel.layers.paths import plain_paths
+from multimodel.layers.depthwise import depthwise
 
 
 def authors_steps(fixture: Fixture) -> list[ConvStep]:
@@ -84,47 +83,6 @@ def test_depthwise_equals_one_plain_grouped_convolution(kernel: int, dilation: i
         cotangent = torch.randn_like(plain)
         expected = torch.autograd.grad(plain, (x, weight), cotangent)
         torch.testing.assert_close(torch.autograd.grad(ours, (x, weight), cotangent), expected)
-
-
-@pytest.mark.parametrize("masked", [True, False])
-@pytest.mark.parametrize("causal", [True, False])
-@pytest.mark.parametrize("dilation", [1, 4, 8])
-@pytest.mark.parametrize("kernel", [1, 3, 4, 5, 15])
-def test_the_compiled_path_equals_the_plain_one(kernel: int, dilation: int, causal: bool, masked: bool) -> None:
-    pytest.importorskip("numba")
-    for batch, length, width in [(2, 1, 3), (1, 7, 5), (3, 17, 16), (2, 113, 4), (2, 130, 33)]:
-        x, weight = (
-            torch.randn(batch, length, width, requires_grad=True),
-            torch.randn(width, kernel, requires_grad=True),
-        )
-        mask = (torch.rand(batch, length, 1) > 0.3).float() if masked else None
-        fast = rectified_depthwise(x, mask, weight, dilation, causal)
-        with plain_paths():
-            plain = rectified_depthwise(x, mask, weight, dilation, causal)
-        assert fast.grad_fn.name() != plain.grad_fn.name(), "both took the same path"
-        torch.testing.assert_close(fast, plain, atol=1e-5, rtol=1e-5)
-        cotangent = torch.randn_like(plain)
-        expected = torch.autograd.grad(plain, (x, weight), cotangent)
-        found = torch.autograd.grad(fast, (x, weight), cotangent)
-        torch.testing.assert_close(found, expected, atol=1e-4, rtol=1e-4)
-
-
-def test_the_compiled_path_reads_what_is_not_contiguous_and_leaves_it_as_it_was() -> None:
-    pytest.importorskip("numba")
-    x = torch.randn(2, 5, 9).transpose(1, 2).requires_grad_()
-    weight, before = torch.randn(5, 3), x.detach().clone()
-    fast = rectified_depthwise(x, None, weight, 2, False)
-    with plain_paths():
-        torch.testing.assert_close(fast, rectified_depthwise(x, None, weight, 2, False))
-    (gradient,) = torch.autograd.grad(fast.transpose(1, 2).square().sum(), x)
-    assert gradient.shape == x.shape
-    assert torch.equal(x, before)
-
-
-@pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16])
-def test_other_types_take_the_plain_path(dtype: torch.dtype) -> None:
-    x, weight = torch.randn(2, 5, 4, dtype=dtype), torch.randn(4, 3, dtype=dtype)
-    assert torch.equal(rectified_depthwise(x, None, weight, 1, True), depthwise(F.relu(x), weight, 1, True))
 
 
 def test_depthwise_reads_a_sequence_that_is_not_contiguous() -> None:

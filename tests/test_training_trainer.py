@@ -179,9 +179,8 @@ def test_a_rehearsal_learns_nothing() -> None:
     assert trained(one, 3) == trained(other, 3)
 
 
-@pytest.mark.parametrize("precision", ["medium", "bfloat16"])
-def test_rounded_products_train_single_precision_weights(precision: str) -> None:
-    trainer = toy_trainer(toy_config(("caption", "parse"), precision=precision))
+def test_rounded_products_train_single_precision_weights() -> None:
+    trainer = toy_trainer(toy_config(("caption", "parse"), precision="bfloat16"))
     log = trained(trainer, 4)
     assert all(loss == loss for _, loss, _ in log)
     assert {value.dtype for value in trainer.model.parameters()} == {torch.float32}

@@ -21,10 +21,11 @@ from multimodel.benchmark.blocks import (
 from multimodel.benchmark.floors import Cost
 from multimodel.benchmark.rates import measure_rates
 from multimodel.benchmark.results import Case, Figure, Part, Row
-from multimodel.benchmark.setting import Setting, autocast, plain, precision
+from multimodel.benchmark.setting import Setting, plain, precision
 from multimodel.benchmark.timing import Way, in_turn
 from multimodel.parameters import parameters
 from multimodel.presets import PRESETS, Preset
+from multimodel.training.precision import arithmetic
 from multimodel.training.trainer import make_optimiser
 
 STEPS = ((3, 1), (5, 4), (15, 1), (15, 8))  # kernel and dilation
@@ -32,21 +33,24 @@ STEPS = ((3, 1), (5, 4), (15, 1), (15, 8))  # kernel and dilation
 
 def passes(block: Block, preset: Preset, device: torch.device) -> dict[str, Way]:
     """Forward as in use; forward and backward, and where asked a step of Adam, as in training."""
-    dtype, optimiser = precision(preset), make_optimiser(block.module, preset.training)
+    optimiser, products = (
+        make_optimiser(block.module, preset.training),
+        partial(arithmetic, preset.training.precision, device),
+    )
     block.module.eval()
-    with autocast(device, dtype):
+    with products():
         gradients = tuple(torch.randn_like(output) for output in block.call())
 
     def forward() -> None:
         block.module.eval()
-        with torch.no_grad(), autocast(device, dtype):
+        with torch.no_grad(), products():
             block.call()
 
     def training() -> None:
         block.module.train()
         for tensor in (*block.module.parameters(), *block.inputs):
             tensor.grad = None
-        with autocast(device, dtype):
+        with products():
             outputs = block.call()
         torch.autograd.backward(outputs, gradients)
 

@@ -1,4 +1,4 @@
-"""The depthwise half of a ConvStep, done in four ways: ours, its plain path, and torch's two convolutions."""
+"""A ConvStep in four ways: ours, its plain path, and with either of torch's convolutions as its depthwise half."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ from torch import Tensor
 from multimodel.benchmark.results import Case, Part, Row
 from multimodel.benchmark.setting import Setting, plain
 from multimodel.benchmark.timing import Way, in_turn
-from multimodel.layers.depthwise import centre, rectified_depthwise
+from multimodel.layers.convolution import ConvStep
+from multimodel.layers.depthwise import centre
 
 BATCH, LENGTH, WIDTH = 45, 32, 128
 FILTERS = ((3, 1, True), (15, 1, True), (15, 8, True), (15, 8, False))  # taps, dilation, causal
@@ -40,29 +41,34 @@ def channels_last_conv2d(
     return y.squeeze(3).transpose(1, 2)
 
 
-def ours(x: Float[Tensor, "b t d"], weight: Float[Tensor, "d k"], dilation: int, causal: bool) -> Tensor:
-    """The fast path, where the device has one."""
-    return rectified_depthwise(x, None, weight, dilation, causal)
+Depthwise = Callable[[Float[Tensor, "b t d"], Float[Tensor, "d k"], int, bool], Tensor]
+
+
+def with_depthwise(step: ConvStep, x: Float[Tensor, "b t d"], convolve: Depthwise) -> Float[Tensor, "b t f"]:
+    """A ConvStep whose depthwise half is done in another way."""
+    conv = step.conv
+    return step.norm(conv.pointwise(convolve(x, conv.depthwise, conv.dilation, conv.causal)))
 
 
 def ways(setting: Setting, kernel: int, dilation: int, causal: bool) -> dict[str, Way]:
-    """Forward and backward of the same convolution."""
+    """Forward and backward of the same ConvStep."""
     x = torch.randn(BATCH, LENGTH, WIDTH, device=setting.device, requires_grad=True)
-    weight = torch.randn(WIDTH, kernel, device=setting.device, requires_grad=True)
+    step = ConvStep(WIDTH, WIDTH, kernel, dilation=dilation, causal=causal).to(setting.device)
     gradient = torch.randn_like(x)
 
-    def both(convolve: Callable[..., Tensor]) -> Way:
+    def both(forward: Callable[[], Tensor]) -> Way:
         def forward_backward() -> None:
-            x.grad = weight.grad = None
-            torch.autograd.backward(convolve(x, weight, dilation, causal), gradient)
+            for tensor in (x, *step.parameters()):
+                tensor.grad = None
+            torch.autograd.backward(forward(), gradient)
 
         return forward_backward
 
     return {
-        "ours": both(ours),
-        "plain": plain(both(ours)),
-        "conv1d": both(grouped_conv1d),
-        "conv2d": both(channels_last_conv2d),
+        "ours": both(lambda: step(x)),
+        "plain": plain(both(lambda: step(x))),
+        "conv1d": both(lambda: with_depthwise(step, x, grouped_conv1d)),
+        "conv2d": both(lambda: with_depthwise(step, x, channels_last_conv2d)),
     }
 
 
@@ -88,9 +94,9 @@ def cases(setting: Setting) -> list[Case]:
 
 
 PART = Part(
-    title="Depthwise convolutions in four ways",
-    about=f"ReLU and depthwise convolution of ({BATCH}, {LENGTH}, {WIDTH}) in float32, forward and backward. Ratios "
-    "are times over ours: of the plain path, which lays the sequence out in rows, and of torch's own convolutions.",
+    title="ConvSteps in four ways",
+    about=f"({BATCH}, {LENGTH}, {WIDTH}) in float32, forward and backward. Ratios are times over ours: of the plain "
+    "path, which lays the sequence out in rows, and of torch's own convolutions.",
     drawn="grouped conv1d ÷ ours",
     cases=cases,
 )

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from multimodel.benchmark.rates import Rates
+from torch.utils.flop_counter import FlopCounterMode
 
-ADAM = (
-    7  # float32 numbers moved for each parameter: it, its gradient and two moments read, all but the gradient written
-)
+from multimodel.benchmark.rates import Rates
+from multimodel.benchmark.setting import plain
+from multimodel.benchmark.timing import Way
+
+ADAM = 7  # float32 numbers moved for a parameter: it, its gradient, two moments read; all but the gradient written
 FLOAT32 = 4  # bytes
 
 
@@ -71,3 +73,11 @@ def linear_operations(rows: int, width: int, features: int) -> int:
 def attention_operations(batch: int, pairs: int, width: int) -> int:
     """Scores and weighted sums over `pairs` of positions, all heads together."""
     return 4 * batch * pairs * width
+
+
+def product_operations(way: Way) -> int:
+    """Of the matrix products of what torch computes; it is called on the plain paths, whose operators can be seen."""
+    with FlopCounterMode(display=False) as counted:
+        plain(way)()
+    counts = counted.get_flop_counts()["Global"]
+    return sum(count for operator, count in counts.items() if "convolution" not in str(operator))

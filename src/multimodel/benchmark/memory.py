@@ -17,7 +17,7 @@ import torch
 
 from multimodel.benchmark.models import text_batch, text_trainer, training_steps
 from multimodel.benchmark.results import Case, Part, Row
-from multimodel.benchmark.setting import SEED, Setting, plain
+from multimodel.benchmark.setting import SEED, Setting, plain, precision
 from multimodel.benchmark.timing import Way
 from multimodel.benchmark.transformer import installed, transformer, transformer_steps
 from multimodel.errors import InputError
@@ -42,7 +42,7 @@ def plain_steps(preset: Preset, text: tuple[int, int], device: torch.device) -> 
 
 def their_steps(preset: Preset, text: tuple[int, int], device: torch.device) -> Way:
     """A Transformer's."""
-    return transformer_steps(transformer(preset, device), preset, text_batch(preset, *text, device))
+    return transformer_steps(transformer(preset, device), preset, text_batch(preset, *text, device), precision(preset))
 
 
 SUBJECTS: Mapping[str, Callable[[Preset, tuple[int, int], torch.device], Way]] = {

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -11,11 +11,11 @@ import torch
 
 from multimodel.benchmark.timing import Way
 from multimodel.layers.paths import plain_paths
-from multimodel.layers.products import medium_precision
+from multimodel.layers.products import bfloat16_factors
 from multimodel.presets import PRESETS, Preset
 
 SEED = 0
-PRECISIONS = {"float32": torch.float32, "medium": torch.float32, "bfloat16": torch.bfloat16}
+PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,21 +70,14 @@ def precision(preset: Preset) -> torch.dtype:
     return PRECISIONS[preset.training.precision]
 
 
-@contextmanager
-def autocast(device: torch.device, dtype: torch.dtype) -> Iterator[None]:
-    """Matrices are multiplied in this type, as in training."""
-    with torch.autocast(device.type, torch.bfloat16, enabled=dtype == torch.bfloat16):
-        yield
-
-
 def plain(way: Way) -> Way:
     """The same, every layer on its plain path."""
     return within(plain_paths, way)
 
 
-def medium(way: Way) -> Way:
-    """The same, products of float32 at medium precision."""
-    return within(medium_precision, way)
+def rounded(way: Way) -> Way:
+    """The same, factors of products rounded to bfloat16."""
+    return within(bfloat16_factors, way)
 
 
 def within(block: Callable[[], AbstractContextManager[None]], way: Way) -> Way:

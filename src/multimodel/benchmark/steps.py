@@ -10,7 +10,7 @@ from rich.console import Console
 from multimodel.batch import Batch
 from multimodel.benchmark.models import training_steps
 from multimodel.benchmark.results import Case, Figure, Part, Row
-from multimodel.benchmark.setting import Setting, medium, plain
+from multimodel.benchmark.setting import Setting, plain, rounded
 from multimodel.benchmark.timing import in_turn
 from multimodel.tasks.mini8 import NAMES
 from multimodel.training.train import make_streams, make_trainer, start_run
@@ -39,7 +39,7 @@ def measure(setting: Setting, load: Callable[[], Trainer], task: str) -> list[Ro
     way = training_steps(trainer, batches)
     ways = {"ours": way, "plain": plain(way)}
     if setting.device.type == "cpu":
-        ways["medium"] = medium(way)
+        ways["bfloat16"] = rounded(way)
     times = in_turn(ways, setting.rounds, setting.device)
     figures: dict[str, Figure] = {
         "ms a step": times.milliseconds("ours", len(batches)),
@@ -47,8 +47,8 @@ def measure(setting: Setting, load: Callable[[], Trainer], task: str) -> list[Ro
         "plain ÷ ours": times.ratio("plain", "ours"),
         "padding, %": 100 * padding(batches),
     }
-    if "medium" in ways:
-        figures["plain ÷ medium"] = times.ratio("plain", "medium")
+    if "bfloat16" in ways:
+        figures["plain ÷ bfloat16"] = times.ratio("plain", "bfloat16")
     return [Row(task, figures)]
 
 
@@ -62,7 +62,7 @@ PART = Part(
     title="Training steps",
     about="Whole steps (forward, backward, clipping, Adam) on the first batches of mini8's tasks, in the preset's "
     "precision; data are read beforehand, and every batch was trained on in the warm-up. plain ÷ ours is time "
-    "without the fast paths over time with them; plain ÷ medium is the same with `--precision medium`.",
+    "without the fast paths over time with them; plain ÷ bfloat16 is the same with `--precision bfloat16`.",
     drawn="plain ÷ ours",
     cases=cases,
 )

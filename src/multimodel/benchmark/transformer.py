@@ -16,14 +16,13 @@ from torch import nn
 
 from multimodel.batch import Batch
 from multimodel.benchmark.models import LEARNING_RATE, text_model
-from multimodel.benchmark.setting import autocast, precision
 from multimodel.benchmark.timing import Way
 from multimodel.build import DECODER_LAYERS, ENCODER_BLOCKS, MIXER_BLOCKS
 from multimodel.decoding import END, PADDING
 from multimodel.errors import InputError
 from multimodel.parameters import active_parameters
 from multimodel.presets import Preset
-from multimodel.training.trainer import make_optimiser, summed_loss
+from multimodel.training.trainer import clip, make_optimiser, summed_loss
 
 MISSING = "The Transformer is left out: it needs the extra `bench` (pip install 'multimodel[bench]')."
 
@@ -78,16 +77,16 @@ def transformer(preset: Preset, device: torch.device) -> Any:
     return marian(preset, feed_forward_width(preset)).to(device)
 
 
-def transformer_steps(model: Any, preset: Preset, batch: Batch) -> Way:
-    """A whole training step, the same in every respect but the network."""
+def transformer_steps(model: Any, preset: Preset, batch: Batch, dtype: torch.dtype) -> Way:
+    """A whole training step, the same in every respect but the network; bfloat16 is torch's autocast."""
     settings, optimiser = preset.training, make_optimiser(model, preset.training)
+    parameters = list(model.train().parameters())
     shifted = F.pad(batch.targets[:, :-1], (1, 0), value=PADDING)
     device = batch.targets.device
 
     def step() -> None:
-        model.train()
         optimiser.zero_grad(set_to_none=True)
-        with autocast(device, precision(preset)):
+        with torch.autocast(device.type, torch.bfloat16, enabled=dtype == torch.bfloat16):
             logits = model(
                 input_ids=batch.inputs,
                 attention_mask=batch.input_mask,
@@ -96,7 +95,7 @@ def transformer_steps(model: Any, preset: Preset, batch: Batch) -> Way:
             ).logits
         loss = summed_loss(logits, batch, settings.label_smoothing) / batch.symbols
         torch.autograd.backward(loss)
-        nn.utils.clip_grad_norm_(model.parameters(), settings.clip)
+        clip(parameters, settings.clip)
         for group in optimiser.param_groups:
             group["lr"] = LEARNING_RATE
         optimiser.step()

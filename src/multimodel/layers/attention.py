@@ -11,14 +11,15 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
-from multimodel.layers.convolution import NORM_EPSILON, ConvStep, Rings
-from multimodel.layers.paths import compiled, steps_compiled
+from multimodel.layers.convolution import NORM_EPSILON, ConvStep, Rings, conv_steps
+from multimodel.layers.paths import compiled, fused, steps_compiled
 from multimodel.layers.products import Linear
 from multimodel.layers.timing import NoTiming, Timing
 
 if TYPE_CHECKING:
     from multimodel.layers.steps_cpu import CompiledAttentionBlock
 
+MOST_SCORES = 1 << 21  # of an example: the fused path keeps them all
 Heads = Float[Tensor, "b h t c"]
 
 
@@ -65,6 +66,21 @@ class MultiHeadAttention(nn.Module):
         attended = None if mask is None else mask[:, None, None, :]
         return KeysValues(self.split(self.key(source)), self.split(self.value(source)), attended)
 
+    def forward(
+        self,
+        target: Float[Tensor, "b t d"],
+        source: Float[Tensor, "b s d"],
+        mask: Bool[Tensor, "b s"] | None = None,
+        *,
+        causal: bool = False,
+    ) -> Float[Tensor, "b t d"]:
+        """Attend from each target position to the source, where `mask` is set."""
+        if fused(target) and self.heads * target.shape[1] * source.shape[1] <= MOST_SCORES:
+            from multimodel.layers import attention_cpu  # numba takes a second to import
+
+            return attention_cpu.attend(self, target, source, mask, causal=causal)
+        return self.attend(target, self.read(source, mask), causal=causal)
+
     def attend(self, target: Float[Tensor, "b t d"], memory: KeysValues, *, causal: bool) -> Float[Tensor, "b t d"]:
         """Attend from each target position."""
         queries = self.split(self.query(target))
@@ -83,7 +99,7 @@ class SelfAttention(nn.Module):
 
     def forward(self, x: Float[Tensor, "b t d"]) -> Float[Tensor, "b t d"]:
         """Position p sees positions ≤ p."""
-        return self.attention.attend(x, self.attention.read(x, None), causal=True)
+        return self.attention(x, x, causal=True)
 
     def start(self, batch: int, limit: int) -> KeysValues | None:
         """Room for `limit` positions."""
@@ -125,17 +141,19 @@ class CrossAttention(nn.Module):
         super().__init__()
         self.attention = attention
 
-    def read(self, source: Float[Tensor, "b s d"], mask: Bool[Tensor, "b s"]) -> KeysValues:
-        """Keys and values of the source, to be computed once."""
-        return self.attention.read(source, mask)
+    def forward(
+        self, x: Float[Tensor, "b t d"], source: Float[Tensor, "b s d"], mask: Bool[Tensor, "b s"]
+    ) -> Float[Tensor, "b t d"]:
+        """Attend to the real positions of the source."""
+        return self.attention(x, source, mask)
 
     def start(self, source: Float[Tensor, "b s d"], mask: Bool[Tensor, "b s"]) -> SourceKeysValues:
-        """The same for a search, each head by itself."""
-        memory = self.read(source, mask)
+        """Keys and values of the source, each head by itself."""
+        memory = self.attention.read(source, mask)
         return SourceKeysValues(memory.keys.contiguous(), memory.values.contiguous(), memory.mask)
 
-    def forward(self, x: Float[Tensor, "b t d"], source: KeysValues) -> Float[Tensor, "b t d"]:
-        """Attend to a source that was read."""
+    def step(self, x: Float[Tensor, "b 1 d"], source: SourceKeysValues) -> Float[Tensor, "b 1 d"]:
+        """Attend from one position."""
         return self.attention.attend(x, source, causal=False)
 
 
@@ -146,18 +164,20 @@ class AverageSource(nn.Module):
         super().__init__()
         self.output = Linear(width, width)
 
-    def read(self, source: Float[Tensor, "b s d"], mask: Bool[Tensor, "b s"]) -> KeysValues:
+    def forward(
+        self, x: Float[Tensor, "b t d"], source: Float[Tensor, "b s d"], mask: Bool[Tensor, "b s"]
+    ) -> Float[Tensor, "b t d"]:
+        """The same for every position."""
+        return self.step(x, self.start(source, mask))
+
+    def start(self, source: Float[Tensor, "b s d"], mask: Bool[Tensor, "b s"]) -> SourceKeysValues:
         """The mean, as one position of one head."""
         real = mask.unsqueeze(-1).to(source.dtype)
         mean = (source * real).sum(1, keepdim=True) / real.sum(1, keepdim=True).clamp(min=1)
-        return KeysValues(mean[:, None], mean[:, None], None)
+        return SourceKeysValues(mean[:, None], mean[:, None], None)
 
-    def start(self, source: Float[Tensor, "b s d"], mask: Bool[Tensor, "b s"]) -> SourceKeysValues:
-        """The same, for a search."""
-        return SourceKeysValues(*self.read(source, mask))
-
-    def forward(self, x: Float[Tensor, "b t d"], source: KeysValues) -> Float[Tensor, "b t d"]:
-        """The same for every position."""
+    def step(self, x: Float[Tensor, "b t d"], source: SourceKeysValues) -> Float[Tensor, "b t d"]:
+        """The projected mean."""
         return self.output(source.values[:, 0]).expand_as(x)
 
 
@@ -184,9 +204,9 @@ class AttentionBlock(nn.Module):
         self, target: Float[Tensor, "b t d"], source: Float[Tensor, "b s d"], source_mask: Bool[Tensor, "b s"]
     ) -> Float[Tensor, "b t d"]:
         """Same shape as the target."""
-        hidden = self.step2(self.step1(self.timing(target)))
+        hidden = conv_steps(self.timing(target), None, (self.step1, self.step2), (False, False))
         queries = self.self_attention(hidden)
-        answers = self.cross_attention(queries, self.cross_attention.read(source, source_mask))
+        answers = self.cross_attention(queries, source, source_mask)
         return self.norm(target + queries + answers)
 
     def start(self, source: Float[Tensor, "b s d"], source_mask: Bool[Tensor, "b s"], limit: int) -> AttentionMemory:
@@ -218,4 +238,4 @@ class AttentionBlock(nn.Module):
         hidden = self.step1.step(timed, memory.step1, position)
         hidden = self.step2.step(hidden, memory.step2, position)
         queries = self.self_attention.step(hidden, memory.target, position)
-        return self.norm(target + queries + self.cross_attention(queries, memory.source))
+        return self.norm(target + queries + self.cross_attention.step(queries, memory.source))

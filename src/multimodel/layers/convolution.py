@@ -6,6 +6,7 @@ must not see its future.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 import torch
@@ -13,8 +14,8 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
-from multimodel.layers.depthwise import depthwise, rectified_depthwise
-from multimodel.layers.paths import compiled, steps_compiled
+from multimodel.layers.depthwise import depthwise
+from multimodel.layers.paths import compiled, fused, steps_compiled
 from multimodel.layers.products import Linear
 
 if TYPE_CHECKING:
@@ -52,10 +53,6 @@ class SepConv(nn.Module):
         """Convolve a whole sequence."""
         return self.pointwise(depthwise(x, self.depthwise, self.dilation, self.causal))
 
-    def rectified(self, x: Float[Tensor, "b t d"], mask: Float[Tensor, "b t 1"] | None) -> Float[Tensor, "b t f"]:
-        """Convolve ReLU(x), zero where `mask` is 0, in fewer passes where the device has a fast path."""
-        return self.pointwise(rectified_depthwise(x, mask, self.depthwise, self.dilation, self.causal))
-
     def start(self, batch: int) -> Rings:
         """Zeros: what stands left of the first position."""
         width, kernel = self.depthwise.shape
@@ -79,7 +76,12 @@ class ConvStep(nn.Module):
 
     def forward(self, x: Float[Tensor, "b t d"], mask: Float[Tensor, "b t 1"] | None = None) -> Float[Tensor, "b t f"]:
         """`mask` (1 real, 0 padding) keeps a centred filter from reading padding; a causal one needs none."""
-        return self.norm(self.conv.rectified(x, mask))
+        return conv_steps(x, mask, (self,), (False,))
+
+    def plain(self, x: Float[Tensor, "b t d"], mask: Float[Tensor, "b t 1"] | None) -> Float[Tensor, "b t f"]:
+        """The same, by torch alone."""
+        rectified = F.relu(x) if mask is None else F.relu(x) * mask
+        return self.norm(self.conv(rectified))
 
     def start(self, batch: int) -> Rings:
         """Rings before the first position."""
@@ -88,6 +90,23 @@ class ConvStep(nn.Module):
     def step(self, x: Float[Tensor, "b 1 d"], rings: Rings, position: int) -> Float[Tensor, "b 1 f"]:
         """One position of a causal step."""
         return self.norm(self.conv.step(F.relu(x), rings, position))
+
+
+def conv_steps(
+    x: Float[Tensor, "b t d"],
+    mask: Float[Tensor, "b t 1"] | None,
+    steps: Sequence[ConvStep],
+    residuals: Sequence[bool],
+) -> Float[Tensor, "b t f"]:
+    """ConvSteps one after another; `x` is added to the output of those whose residual is set."""
+    if fused(x):
+        from multimodel.layers import convolution_cpu  # numba takes a second to import
+
+        return convolution_cpu.conv_steps(x, mask, steps, residuals)
+    hidden = x
+    for step, residual in zip(steps, residuals, strict=True):
+        hidden = step.plain(hidden, mask) + x if residual else step.plain(hidden, mask)
+    return hidden
 
 
 class ConvBlock(nn.Module):
@@ -108,11 +127,8 @@ class ConvBlock(nn.Module):
 
     def forward(self, x: Float[Tensor, "b t d"], mask: Float[Tensor, "b t 1"] | None = None) -> Float[Tensor, "b t d"]:
         """The paper's hidden1 … hidden4."""
-        hidden1 = self.step1(x, mask)
-        hidden2 = x + self.step2(hidden1, mask)
-        hidden3 = self.step3(hidden2, mask)
-        hidden4 = x + self.step4(hidden3, mask)
-        return self.dropout(hidden4)
+        steps = (self.step1, self.step2, self.step3, self.step4)
+        return self.dropout(conv_steps(x, mask, steps, (False, True, False, True)))
 
     def start(self, batch: int) -> ConvMemory:
         """Memory before the first position."""

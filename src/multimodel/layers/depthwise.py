@@ -10,24 +10,6 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
-from multimodel.layers.paths import compiled
-
-
-def rectified_depthwise(
-    x: Float[Tensor, "b t d"],
-    mask: Float[Tensor, "b t 1"] | None,
-    weight: Float[Tensor, "d k"],
-    dilation: int,
-    causal: bool,
-) -> Float[Tensor, "b t d"]:
-    """ReLU, then zero where `mask` is 0, then `depthwise`."""
-    if compiled(x) and compiled(weight):
-        from multimodel.layers import depthwise_cpu  # numba takes a second to import
-
-        return depthwise_cpu.rectified_depthwise(x, mask, weight, dilation, causal)
-    x = F.relu(x)
-    return depthwise(x if mask is None else x * mask, weight, dilation, causal)
-
 
 def centre(kernel: int, causal: bool) -> int:
     """The tap that reads the position itself: a causal filter's last, otherwise the middle, the smaller half first."""

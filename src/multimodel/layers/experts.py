@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple
 
 import torch
@@ -12,8 +11,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from multimodel.layers.convolution import NORM_EPSILON
-from multimodel.layers.paths import compiled, steps_compiled
-from multimodel.layers.products import applies, product, rounded
+from multimodel.layers.paths import compiled, fused, steps_compiled
 
 if TYPE_CHECKING:
     from multimodel.layers.steps_cpu import CompiledExperts
@@ -39,7 +37,7 @@ class Routing(NamedTuple):
 
 
 class Slices(NamedTuple):
-    """Positions sorted by expert: one slice of rows for each, perhaps with rows at its end that nobody reads."""
+    """Positions sorted by expert: one slice of rows for each."""
 
     sizes: list[int]
     sources: Int[Tensor, " rows"]
@@ -48,17 +46,13 @@ class Slices(NamedTuple):
     """The row in which each position stands for each of its experts."""
 
 
-def slices(experts: Int[Tensor, "n k"], count: int, size: Callable[[int], int]) -> Slices:
-    """The layout for these choices among `count` experts; `size` says how many rows that many positions get."""
+def slices(experts: Int[Tensor, "n k"], count: int) -> Slices:
+    """The layout for these choices among `count` experts."""
     chosen = experts.flatten()
     order = chosen.argsort(stable=True)
-    counts = torch.bincount(chosen, minlength=count)
-    sizes = torch.tensor([size(positions) for positions in counts.tolist()], device=experts.device)
-    shift = (sizes - counts).cumsum(0) - (sizes - counts)  # spare rows before each expert's slice
-    rows = torch.arange(len(chosen), device=experts.device) + shift[chosen[order]]
-    sources = order.new_zeros(int(sizes.sum())).scatter(0, rows, order // experts.shape[1])
-    places = torch.empty_like(order).scatter(0, order, rows)
-    return Slices(sizes.tolist(), sources, places.view_as(experts))
+    places = torch.empty_like(order).scatter(0, order, torch.arange(len(order), device=order.device))
+    sizes = torch.bincount(chosen, minlength=count).tolist()
+    return Slices(sizes, order // experts.shape[1], places.view_as(experts))
 
 
 def cv_squared(x: Float[Tensor, " e"]) -> Float[Tensor, ""]:
@@ -173,9 +167,13 @@ class MixtureOfExperts(Positionwise, nn.Module):
 
     def mix(self, rows: Float[Tensor, "n d"], routing: Routing) -> Float[Tensor, "n d"]:
         """Weighted sum of the chosen experts' answers, by sorted slices."""
-        layout = slices(routing.experts, len(self.hidden), rounded if applies(rows) else int)
+        if fused(rows):
+            from multimodel.layers import experts_cpu  # numba takes a second to import
+
+            return experts_cpu.mix(rows, routing.experts, routing.gates, self.hidden, self.output)
+        layout = slices(routing.experts, len(self.hidden))
         answers = [
-            product(F.relu(product(chunk, hidden)), output)
+            F.relu(chunk @ hidden) @ output
             for chunk, hidden, output in zip(
                 torch.split(rows.index_select(0, layout.sources), layout.sizes),
                 self.hidden.unbind(0),

@@ -34,6 +34,15 @@ def compiled(x: Tensor) -> bool:
     return _FAST.get() and x.device.type == "cpu" and x.dtype == torch.float32 and bool(x.numel())
 
 
+def fused(x: Tensor) -> bool:
+    """Whether whole sequences like this one go through kernels that also multiply matrices."""
+    if not compiled(x):
+        return False
+    from multimodel.layers import kernels_cpu  # numba takes a second to import
+
+    return kernels_cpu.PRODUCTS
+
+
 @contextmanager
 def threads_for_steps(hypotheses: Tensor) -> Iterator[None]:
     """One thread within this block where steps are compiled.

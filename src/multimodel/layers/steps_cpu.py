@@ -13,7 +13,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from multimodel.layers.depthwise_cpu import kernel
+from multimodel.layers.kernels_cpu import kernel
 
 if TYPE_CHECKING:
     from multimodel.layers.attention import AttentionMemory, MultiHeadAttention

@@ -32,5 +32,5 @@ class Text(nn.Module, Bottom, Top):
 
     def top(self, body: Representation) -> Float[Tensor, "b t v"]:
         """Logits over the vocabulary."""
-        rows = product(body.x.flatten(0, 1), self.output.t())
+        rows = product(body.x.flatten(0, 1), self.output)
         return rows.view(*body.x.shape[:2], -1)

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import AbstractContextManager, nullcontext
 
 import torch
 
-from multimodel.layers.products import medium_precision
+from multimodel.layers.products import bfloat16_factors
 from multimodel.training.settings import Precision
 
 
-@contextmanager
-def arithmetic(precision: Precision, device: torch.device) -> Iterator[None]:
+def arithmetic(precision: Precision, device: torch.device) -> AbstractContextManager[None]:
     """Multiply in this precision within the block."""
-    rounded = medium_precision() if precision == "medium" else nullcontext()
-    with rounded, torch.autocast(device.type, torch.bfloat16, enabled=precision == "bfloat16"):
-        yield
+    if precision == "float32":
+        return nullcontext()
+    return bfloat16_factors() if device.type == "cpu" else torch.autocast(device.type, torch.bfloat16)

@@ -8,7 +8,7 @@ from typing import Literal
 
 from multimodel.errors import InputError
 
-Precision = Literal["float32", "medium", "bfloat16"]
+Precision = Literal["float32", "bfloat16"]
 
 COUNTS = ("steps", "batch_cost", "batch_examples", "accumulate", "cap", "checkpoint_steps", "keep", "threads")
 SHARES = ("beta1", "beta2", "label_smoothing")
@@ -60,7 +60,7 @@ class TrainingSettings:
     label_smoothing: float = 0.1
     """Share of the target's probability that is spread over the other symbols."""
     precision: Precision = "float32"
-    """Of matrix products: float32; medium, whose factors are rounded to bfloat16, on CPUs; bfloat16 under autocast."""
+    """Of matrix products: float32, or bfloat16: factors rounded to it on a CPU, torch's autocast on a GPU."""
     checkpoint_steps: int = 1000
     """Steps between two checkpoints."""
     keep: int = 2

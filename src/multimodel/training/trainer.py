@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import torch
@@ -69,6 +69,7 @@ class Trainer:
         self.model = model
         self.processes = processes or Processes()
         self.parallel = self.processes.wrap(model)
+        self.parameters = list(model.parameters())
         self.optimiser = optimiser
         self.mixture = mixture
         self.streams = streams
@@ -137,7 +138,8 @@ class Trainer:
 
     def accumulate(self, batches: list[Batch]) -> tuple[float, Output]:
         """Add up the gradients of the mean loss over all real targets; the loss, and the last batch's output."""
-        self.model.train()
+        if not self.model.training:  # to say so anew to every module takes milliseconds
+            self.model.train()
         self.optimiser.zero_grad(set_to_none=True)
         (symbols,) = self.processes.total(sum(batch.symbols for batch in batches))
         count = self.processes.count  # gradients are averaged over the processes, and losses are to be added up
@@ -156,14 +158,22 @@ class Trainer:
 
         Raises `InputError` where a gradient is no number, which one step would spread to all weights.
         """
-        used = [parameter for parameter in self.model.parameters() if parameter.grad is not None]
-        norm = torch.nn.utils.clip_grad_norm_(used, self.settings.clip)
+        norm = clip(self.parameters, self.settings.clip)
         if not norm.isfinite():
             raise InputError(f"Training diverged after step {self.state.step}: try a lower --learning-rate.")
         for group in self.optimiser.param_groups:
             group["lr"] = rate
         self.optimiser.step()
         return float(norm)
+
+
+def clip(parameters: Iterable[nn.Parameter], most: float) -> Tensor:
+    """Scale gradients down to this global norm, where it is larger; the norm before."""
+    gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
+    norm = nn.utils.get_total_norm(gradients)
+    if norm > most:
+        torch._foreach_mul_(gradients, most / norm)
+    return norm
 
 
 def summed_loss(logits: Tensor, batch: Batch, smoothing: float) -> Tensor:

@@ -1,0 +1,217 @@
+"""The experts of a mixture as one operation, on a CPU: each thread has other rows of positions that ask one expert.
+
+Factors of products are float32 or bfloat16, all else is float32. Of experts that nobody asks, no
+weight is read.
+"""
+
+from __future__ import annotations
+
+from typing import Any, cast, no_type_check
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from numba import prange
+from torch import Tensor
+
+from multimodel.layers.kernels_cpu import (
+    Threaded,
+    array,
+    factor_number,
+    kernel,
+    multiply,
+    multiply_transposed,
+    one_thread,
+    store_all,
+    transposed_multiply,
+)
+
+ROWS = 128  # at most, of one product
+
+
+def mix(
+    x: Float[Tensor, "n d"],
+    chosen: Int[Tensor, "n k"],
+    gates: Float[Tensor, "n k"],
+    hidden: Float[Tensor, "e d f"],
+    output: Float[Tensor, "e f d"],
+) -> Float[Tensor, "n d"]:
+    """Σ gate · expert(x) over the chosen experts of each position."""
+    return cast("Tensor", _Mix.apply(x.contiguous(), chosen, gates, hidden, output))  # type: ignore[no-untyped-call]
+
+
+@kernel
+@no_type_check  # tests check the types of all functions at run time, which compiled ones cannot do
+def _sort(chosen, sources, places, starts):
+    """The position in each row, the row of each choice, and the first row of each expert; rows sorted by expert."""
+    starts[:] = 0
+    for p in range(chosen.shape[0]):
+        for i in range(chosen.shape[1]):
+            starts[chosen[p, i] + 1] += 1
+    for expert in range(len(starts) - 1):
+        starts[expert + 1] += starts[expert]
+    free = starts.copy()
+    for p in range(chosen.shape[0]):
+        for i in range(chosen.shape[1]):
+            row = free[chosen[p, i]]
+            sources[row], places[p, i] = p, row
+            free[chosen[p, i]] += 1
+
+
+@kernel
+@no_type_check
+def _pieces(starts):
+    """Expert, first and last row of each piece of at most `ROWS` rows."""
+    count = 0
+    for expert in range(len(starts) - 1):
+        count += (starts[expert + 1] - starts[expert] + ROWS - 1) // ROWS
+    pieces = np.empty((count, 3), np.int64)
+    count = 0
+    for expert in range(len(starts) - 1):
+        for first in range(starts[expert], starts[expert + 1], ROWS):
+            pieces[count] = expert, first, min(first + ROWS, starts[expert + 1])
+            count += 1
+    return pieces
+
+
+@kernel
+@no_type_check
+def _answer(expert, first, last, x, sources, hidden, output, asked, inner, answers):
+    """Of one expert to some rows."""
+    rows = slice(first, last)
+    gathered = np.empty((last - first, x.shape[1]), np.float32)
+    for row in range(first, last):
+        gathered[row - first] = x[sources[row]]
+    store_all(gathered, asked[rows])
+    between = np.empty((last - first, inner.shape[1]), np.float32)
+    multiply(asked[rows], hidden[expert], between)
+    for row in range(len(between)):
+        values = between[row]
+        for c in range(values.shape[0]):
+            values[c] = max(values[c], np.float32(0))
+    store_all(between, inner[rows])
+    multiply(inner[rows], output[expert], answers[rows])
+
+
+@Threaded
+@no_type_check
+def _forward(x, gates, sources, places, starts, weights, factors, asked, inner, answers, out):
+    """Fill in weights as factors, rows as factors, what stands between the products, answers, and their sums."""
+    pieces = _pieces(starts)
+    for expert in prange(len(starts) - 1):
+        if starts[expert] < starts[expert + 1]:
+            store_all(weights[0][expert], factors[0][expert])
+            store_all(weights[1][expert], factors[1][expert])
+    for piece in prange(len(pieces)):
+        one_thread()
+        expert, first, last = pieces[piece]
+        _answer(expert, first, last, x, sources, factors[0], factors[1], asked, inner, answers)
+    for p in prange(len(x)):
+        mixed = out[p]
+        mixed[:] = 0
+        for i in range(gates.shape[1]):
+            gate, answer = gates[p, i], answers[places[p, i]]
+            for c in range(mixed.shape[0]):
+                mixed[c] += gate * answer[c]
+
+
+@kernel
+@no_type_check
+def _answer_backward(expert, first, last, gradient, shares, sources, factors, inner, of_answers, of_inner, of_asked):
+    """From the gradients of the sums to those of one expert's rows; `shares` are the gates of all rows."""
+    rows = slice(first, last)
+    slopes = np.empty((last - first, gradient.shape[1]), np.float32)
+    for row in range(first, last):
+        slope, source, share = slopes[row - first], gradient[sources[row]], shares[row]
+        for c in range(slope.shape[0]):
+            slope[c] = share * source[c]
+    store_all(slopes, of_answers[rows])
+    between = np.empty((last - first, inner.shape[1]), np.float32)
+    multiply_transposed(of_answers[rows], factors[1][expert], between)
+    for row in range(len(between)):
+        values, active = between[row], inner[first + row]
+        for c in range(values.shape[0]):
+            values[c] = values[c] if active[c] > 0 else np.float32(0)
+    store_all(between, of_inner[rows])
+    multiply_transposed(of_inner[rows], factors[0][expert], of_asked[rows])
+
+
+@Threaded
+@no_type_check
+def _backward(
+    gradient,
+    gates,
+    sources,
+    places,
+    starts,
+    factors,
+    asked,
+    inner,
+    answers,
+    slopes,
+    of_asked,
+    of_x,
+    of_gates,
+    of_weights,
+):
+    """Fill in all gradients."""
+    pieces = _pieces(starts)
+    of_answers, of_inner = slopes
+    shares = np.empty(len(sources), np.float32)
+    for p in range(len(gates)):
+        for i in range(gates.shape[1]):
+            shares[places[p, i]] = gates[p, i]
+    for piece in prange(len(pieces)):
+        one_thread()
+        expert, first, last = pieces[piece]
+        _answer_backward(expert, first, last, gradient, shares, sources, factors, inner, of_answers, of_inner, of_asked)
+    for task in prange(2 * (len(starts) - 1)):
+        expert, rows = task // 2, slice(starts[task // 2], starts[task // 2 + 1])
+        one_thread()
+        if starts[expert] < starts[expert + 1]:
+            if task % 2:
+                transposed_multiply(inner[rows], of_answers[rows], of_weights[1][expert])
+            else:
+                transposed_multiply(asked[rows], of_inner[rows], of_weights[0][expert])
+        else:
+            of_weights[task % 2][expert, :] = 0
+    for p in prange(len(gradient)):
+        slope, total = gradient[p], of_x[p]
+        total[:] = 0
+        for i in range(gates.shape[1]):
+            answer, added = answers[places[p, i]], of_asked[places[p, i]]
+            along = np.float32(0)
+            for c in range(total.shape[0]):
+                along += slope[c] * answer[c]
+                total[c] += added[c]
+            of_gates[p, i] = along
+
+
+class _Mix(torch.autograd.Function):
+    """All of it."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, chosen: Tensor, gates: Tensor, hidden: Tensor, output: Tensor) -> Tensor:
+        (positions, width), used, number = x.shape, gates.shape[1], factor_number(x)
+        rows = positions * used
+        sources, places = np.empty(rows, np.int64), np.empty((positions, used), np.int64)
+        starts = np.empty(len(hidden) + 1, np.int64)
+        _sort(array(chosen), sources, places, starts)
+        weights = array(hidden), array(output)
+        factors = weights if number == np.float32 else tuple(np.empty(weight.shape, number) for weight in weights)
+        asked, inner = np.empty((rows, width), number), np.empty((rows, hidden.shape[2]), number)
+        answers, out = np.empty((rows, width), np.float32), torch.empty_like(x)
+        layout = array(gates), sources, places, starts
+        _forward(array(x), *layout, weights, factors, asked, inner, answers, array(out))
+        ctx.kept = *layout, factors, asked, inner, answers
+        return out
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
+        gates, _, _, _, factors, asked, inner, _ = ctx.kept
+        slopes = np.empty_like(asked), np.empty_like(inner)
+        of_asked, of_gates = np.empty(asked.shape, np.float32), torch.empty(gates.shape)
+        of_x, of_hidden, of_output = torch.empty_like(gradient), *(torch.empty(weight.shape) for weight in factors)
+        outputs = of_asked, array(of_x), array(of_gates), (array(of_hidden), array(of_output))
+        _backward(array(gradient.contiguous()), *ctx.kept, slopes, *outputs)
+        return of_x, None, of_gates, of_hidden, of_output

@@ -1,0 +1,211 @@
+"""What the kernels that numba compiles for a CPU share: matrix products of torch's own library, bfloat16, threads."""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Callable
+from types import FunctionType
+from typing import Any, no_type_check
+
+import numba
+import numpy as np
+import torch
+from llvmlite import binding, ir
+from numba import types
+from numba.core import cgutils
+from numba.extending import intrinsic
+from torch import Tensor
+
+from multimodel.layers.products import rounded
+
+OPTIONS: dict[str, Any] = {
+    "cache": True,
+    "nogil": True,
+    "error_model": "numpy",
+    "fastmath": {"contract", "nsz", "reassoc"},
+}
+PARALLEL: Any = {"prange": True} | dict.fromkeys(
+    ("comprehension", "fusion", "inplace_binop", "numpy", "reduction", "setitem", "stencil"), False
+)
+kernel = numba.njit(**OPTIONS)
+CHUNKS = 8  # parts of a batch, each with partial sums of its own: results are the same for any number of threads
+
+
+class Threaded:
+    """A kernel whose loops over `numba.prange` run on as many threads as torch does."""
+
+    def __init__(self, function: Callable[..., None]) -> None:
+        together = FunctionType(function.__code__, function.__globals__)
+        together.__qualname__ += "_together"  # numba keeps one compiled form of a name, whatever the options
+        self.alone, self.together = (
+            kernel(function),
+            numba.njit(**OPTIONS, parallel=PARALLEL | {"prange": True})(together),
+        )
+
+    def __call__(self, *arguments: Any) -> None:
+        """Run it."""
+        threads = min(torch.get_num_threads(), numba.config.NUMBA_NUM_THREADS)  # type: ignore[attr-defined]
+        before = _threads_of_products(1)
+        if threads == 1:
+            self.alone(*arguments)
+        else:
+            numba.set_num_threads(threads)
+            self.together(*arguments)
+        _threads_of_products(before)
+
+
+def array(x: Tensor) -> np.ndarray:
+    """The same memory."""
+    return x.detach().numpy()
+
+
+def factor_number(x: Tensor) -> type[np.number[Any]]:
+    """Of the factors of products of this tensor here: float32, or the bits of bfloat16."""
+    return np.uint16 if rounded(x) else np.float32
+
+
+def factors(x: Tensor) -> np.ndarray:
+    """A matrix as a factor of products here: float32, or bits of bfloat16 where factors are rounded."""
+    return array(x.detach().bfloat16().view(torch.uint16)) if rounded(x) else array(x)
+
+
+@intrinsic
+def store(typing: Any, like: types.Type, number: types.Type) -> Any:
+    """A float32 as a number of the type of `like`: itself, or the bits of bfloat16, the nearest, even between two."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        if signature.return_type == types.float32:
+            return arguments[1]
+        bits = builder.bitcast(arguments[1], ir.IntType(32))
+        odd = builder.and_(builder.lshr(bits, ir.Constant(bits.type, 16)), ir.Constant(bits.type, 1))
+        nearest = builder.add(bits, builder.add(odd, ir.Constant(bits.type, 0x7FFF)))
+        return builder.trunc(builder.lshr(nearest, ir.Constant(bits.type, 16)), ir.IntType(16))
+
+    return like(like, types.float32), generate
+
+
+@kernel
+@no_type_check
+def store_all(x, out):
+    """out = x, as numbers of its type."""
+    for t in range(x.shape[0]):
+        source, row = x[t], out[t]
+        for c in range(row.shape[0]):
+            row[c] = store(row[c], source[c])
+
+
+@numba.njit(**OPTIONS | {"fastmath": {"nnan", "nsz", "reassoc"}})
+@no_type_check
+def highest(row):
+    """The largest number; any where one is no number, so that a vector at a time can be compared."""
+    found = row[0]
+    for c in range(row.shape[0]):
+        found = max(found, row[c])
+    return found
+
+
+@intrinsic
+def _float_of_bits(typing: Any, bits: types.Type) -> Any:
+    """The float32 that has these bits."""
+    return types.float32(types.int32), lambda context, builder, _, arguments: builder.bitcast(
+        arguments[0], ir.FloatType()
+    )
+
+
+@kernel
+@no_type_check
+def exponential(x):
+    """eˣ for x ≤ 0, to 2 in 10⁷: 2 to a whole power times a polynomial, which vector units can do."""
+    x = max(x, np.float32(-87))
+    whole = np.floor(x * np.float32(1.44269504) + np.float32(0.5))
+    rest = x - whole * np.float32(0.693359375) + whole * np.float32(2.12194440e-4)
+    y = np.float32(1.9875691500e-4)
+    y = y * rest + np.float32(1.3981999507e-3)
+    y = y * rest + np.float32(8.3334519073e-3)
+    y = y * rest + np.float32(4.1665795894e-2)
+    y = y * rest + np.float32(1.6666665459e-1)
+    y = y * rest + np.float32(5.0000001201e-1)
+    y = y * rest * rest + rest + np.float32(1)
+    return y * _float_of_bits((np.int32(whole) + np.int32(127)) << np.int32(23))
+
+
+_LIBRARY = ctypes.CDLL(torch._C.__file__)
+_NAMES = ("sgemm_", "gemm_bf16bf16f32_", "MKL_Set_Num_Threads_Local")
+PRODUCTS = all(hasattr(_LIBRARY, name) for name in _NAMES)
+"""Whether kernels can multiply matrices: the library that torch itself multiplies with has to offer it."""
+
+if PRODUCTS:
+    for _name in _NAMES:
+        binding.add_symbol(f"torch_{_name}", ctypes.cast(getattr(_LIBRARY, _name), ctypes.c_void_p).value)
+
+
+def _threads_of_products(count: int) -> int:
+    """Let products that are called from this thread use so many; how many it was before."""
+    return int(_LIBRARY.MKL_Set_Num_Threads_Local(count))
+
+
+@intrinsic
+def _blas(typing: Any, letters: Any, sizes: Any, scales: Any, first: Any, second: Any, out: Any) -> Any:
+    """Call a product of the BLAS interface, to which all arguments are addresses."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        kinds = signature.args
+        letters, sizes, scales, first, second, out = (
+            context.make_array(kind)(context, builder, value=value).data
+            for kind, value in zip(kinds, arguments, strict=True)
+        )
+
+        def element(pointer: Any, index: int) -> Any:
+            return builder.gep(pointer, [ir.Constant(ir.IntType(32), index)])
+
+        every = [element(letters, 0), element(letters, 1), *(element(sizes, index) for index in range(3))]
+        every += [scales, first, element(sizes, 3), second, element(sizes, 4)]
+        every += [element(scales, 1), out, element(sizes, 5)]
+        name = "torch_sgemm_" if kinds[3].dtype == types.float32 else "torch_gemm_bf16bf16f32_"
+        kind = ir.FunctionType(ir.VoidType(), [argument.type for argument in every])
+        function = cgutils.get_or_insert_function(builder.module, kind, name)  # type: ignore[no-untyped-call]
+        builder.call(function, every)
+        return context.get_dummy_value()
+
+    return types.none(letters, sizes, scales, first, second, out), generate
+
+
+@kernel
+@no_type_check
+def _product(x, y, inner, turned_x, turned_y, out):
+    """out = x · y. BLAS reads rows as columns, so there it is outᵀ = yᵀ · xᵀ."""
+    letters = np.array([84 if turned_y else 78, 84 if turned_x else 78], np.uint8)  # T, N
+    lengths = y.strides[0] // y.itemsize, x.strides[0] // x.itemsize, out.strides[0] // out.itemsize
+    sizes = np.array([out.shape[1], out.shape[0], inner, lengths[0], lengths[1], lengths[2]], np.int32)
+    _blas(letters, sizes, np.array([1, 0], np.float32), y, x, out)
+
+
+@kernel
+@no_type_check
+def multiply(x, y, out):
+    """out = x · y."""
+    _product(x, y, x.shape[1], False, False, out)
+
+
+@kernel
+@no_type_check
+def multiply_transposed(x, y, out):
+    """out = x · yᵀ."""
+    _product(x, y, x.shape[1], False, True, out)
+
+
+@kernel
+@no_type_check
+def transposed_multiply(x, y, out):
+    """out = xᵀ · y."""
+    _product(x, y, x.shape[0], True, False, out)
+
+
+_of_this_thread = types.ExternalFunction("torch_MKL_Set_Num_Threads_Local", types.int32(types.int32))
+
+
+@kernel
+@no_type_check
+def one_thread():
+    """Let products that are called from this thread use no other."""
+    _of_this_thread(1)

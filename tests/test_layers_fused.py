@@ -1,0 +1,200 @@
+"""What the compiled kernels of whole blocks compute equals the plain paths, in value and in every gradient."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from multimodel.layers.attention import MultiHeadAttention
+from multimodel.layers.convolution import ConvBlock, ConvStep, conv_steps
+from multimodel.layers.experts import MixtureOfExperts, Routing
+from multimodel.layers.paths import fused, plain_paths
+from multimodel.layers.products import bfloat16_factors
+
+pytest.importorskip("numba")
+if not fused(torch.zeros(1)):
+    pytest.skip("torch's library offers no products here", allow_module_level=True)
+
+SHAPES = [(2, 1, 4), (1, 7, 5), (3, 17, 16), (9, 33, 6), (2, 113, 4)]
+
+
+def shaken(module: nn.Module) -> nn.Module:
+    with torch.no_grad():
+        for parameter in module.parameters():
+            parameter.add_(0.1 * torch.randn_like(parameter))
+    return module
+
+
+def found(call: Callable[[], Tensor], inputs: list[Tensor]) -> list[Tensor]:
+    """The value, and the gradients for a cotangent that is always the same."""
+    y = call()
+    return [y.detach(), *torch.autograd.grad(y, inputs, torch.linspace(-1, 1, y.numel()).sin().view_as(y))]
+
+
+def both(call: Callable[[], Tensor], inputs: list[Tensor]) -> tuple[list[Tensor], list[Tensor]]:
+    fast = found(call, inputs)
+    with plain_paths():
+        return fast, found(call, inputs)
+
+
+def distance(one: Tensor, other: Tensor) -> float:
+    """Relative to what both should be."""
+    return float((one - other).norm() / (other.norm() + 1e-2))  # that of a key's bias should be 0
+
+
+def agree(call: Callable[[], Tensor], inputs: list[Tensor]) -> None:
+    """The same by both paths, which differ in their last digits; a norm over few channels may lose some of these."""
+    fast, plain = both(call, inputs)
+    assert max(map(distance, fast, plain)) < 1e-3
+
+
+def near(call: Callable[[], Tensor], inputs: list[Tensor]) -> None:
+    """With rounded factors, near: a ReLU whose input has another sign in bfloat16 may change single elements."""
+    with bfloat16_factors():
+        rough = found(call, inputs)
+    assert 1e-4 < max(map(distance, rough, found(call, inputs))) < 0.2
+
+
+@contextmanager
+def threads(count: int) -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+@pytest.mark.parametrize("masked", [True, False])
+@pytest.mark.parametrize("causal", [True, False])
+@pytest.mark.parametrize("dilation", [1, 4, 8])
+@pytest.mark.parametrize("kernel", [1, 2, 3, 4, 5, 15])
+def test_a_conv_step(kernel: int, dilation: int, causal: bool, masked: bool) -> None:
+    for batch, length, width in SHAPES:
+        step = shaken(ConvStep(width, width + 3, kernel, dilation=dilation, causal=causal))
+        x = torch.randn(batch, length, width, requires_grad=True)
+        mask = (torch.rand(batch, length, 1) > 0.3).float() if masked else None
+        agree(lambda: step(x, mask), [x, *step.parameters()])  # noqa: B023 - called at once
+
+
+def block(causal: bool, batch: int = 5) -> tuple[nn.Module, Tensor, Tensor]:
+    made = shaken(ConvBlock(16, 0.0, causal=causal))
+    return made, torch.randn(batch, 40, 16, requires_grad=True), (torch.rand(batch, 40, 1) > 0.3).float()
+
+
+@pytest.mark.parametrize("causal", [True, False])
+@pytest.mark.parametrize("batch", [1, 5, 21])
+def test_a_conv_block(batch: int, causal: bool) -> None:
+    made, x, mask = block(causal, batch)
+    agree(lambda: made(x, mask), [x, *made.parameters()])
+    near(lambda: made(x, mask), [x, *made.parameters()])
+
+
+def test_conv_steps_read_what_is_not_contiguous_and_leave_it_as_it_was() -> None:
+    step, x = ConvStep(5, 5, 3, dilation=2, causal=False), torch.randn(2, 5, 9).transpose(1, 2).requires_grad_()
+    before = x.detach().clone()
+    agree(lambda: step(x).transpose(1, 2).contiguous().transpose(1, 2), [x, *step.parameters()])
+    assert torch.equal(x, before)
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16])
+def test_other_types_take_the_plain_path(dtype: torch.dtype) -> None:
+    made, x, mask = block(causal=True)
+    steps = [made.to(dtype).step1]
+    x, mask = x.detach().to(dtype), mask.to(dtype)
+    assert torch.equal(conv_steps(x, mask, steps, [False]), steps[0].plain(x, mask))
+
+
+@pytest.mark.parametrize("causal", [True, False])
+@pytest.mark.parametrize(("batch", "length", "reach"), [(1, 1, 1), (2, 7, 7), (9, 12, 30), (3, 40, 5)])
+def test_attention(batch: int, length: int, reach: int, causal: bool) -> None:
+    attention = shaken(MultiHeadAttention(16, 4))
+    target = torch.randn(batch, length, 16, requires_grad=True)
+    source = torch.randn(batch, reach, 16, requires_grad=True)
+    mask = torch.rand(batch, reach) > 0.4
+    mask[:, 0] = True
+    inputs = [target, source, *attention.parameters()]
+    if causal:
+        agree(lambda: attention(target, target, causal=True), [target, *attention.parameters()])
+    else:
+        agree(lambda: attention(target, source, mask), inputs)
+        agree(lambda: attention(target, source), inputs)
+    if length > 1:
+        near(lambda: attention(target, source), [target, attention.output.weight, attention.value.weight])
+
+
+def test_large_scores_overflow_nowhere() -> None:
+    attention, x = MultiHeadAttention(8, 2), 300 * torch.randn(2, 6, 8)
+    fast, plain = both(lambda: attention(x, x), list(attention.parameters()))
+    torch.testing.assert_close(fast[0], plain[0], rtol=1e-3, atol=1e-2)
+    assert all(torch.isfinite(one).all() for one in fast)
+
+
+def test_attention_to_very_many_positions_takes_the_plain_path(monkeypatch: pytest.MonkeyPatch) -> None:
+    attention, x = MultiHeadAttention(8, 2), torch.randn(2, 6, 8)
+
+    def path() -> str:
+        return attention(x, x).grad_fn.name()
+
+    short = path()
+    monkeypatch.setattr("multimodel.layers.attention.MOST_SCORES", 2 * 6 * 6 - 1)
+    assert path() != short
+
+
+def mixture(positions: int, experts: int, used: int) -> tuple[MixtureOfExperts, Tensor, Routing, list[Tensor]]:
+    made = MixtureOfExperts(8, experts, used, 12)
+    nn.init.normal_(made.gate.gate)
+    x = torch.randn(positions, 8, requires_grad=True)
+    with torch.no_grad():
+        routing = made.gate(x, None)
+    gates = routing.gates.requires_grad_()
+    return made, x, routing, [x, gates, made.hidden, made.output]
+
+
+@pytest.mark.parametrize(("positions", "experts", "used"), [(1, 1, 1), (7, 30, 2), (40, 5, 5), (700, 3, 2)])
+def test_experts(positions: int, experts: int, used: int) -> None:
+    made, x, routing, inputs = mixture(positions, experts, used)
+    agree(lambda: made.mix(x, routing), inputs)
+    near(lambda: made.mix(x, routing), inputs[:1] + inputs[2:])
+
+
+def test_experts_that_nobody_asks_get_a_gradient_of_zeros() -> None:
+    made, x, routing, inputs = mixture(4, 30, 1)
+    asked = torch.zeros(30, dtype=torch.bool).index_fill(0, routing.experts.flatten(), True)
+    for precision in (nullcontext, bfloat16_factors):
+        with precision():
+            _, _, _, of_hidden, of_output = found(lambda: made.mix(x, routing), inputs)
+        for gradient in (of_hidden, of_output):
+            assert torch.equal(gradient.flatten(1).any(1), asked)
+
+
+@pytest.mark.parametrize("precision", [nullcontext, bfloat16_factors])
+def test_the_number_of_threads_changes_no_bit(precision: Callable[[], object]) -> None:
+    made, x, mask = block(causal=False)
+    attention = MultiHeadAttention(16, 4)
+    sparse, rows, routing, inputs = mixture(300, 6, 2)
+    calls = [
+        (lambda: made(x, mask), [x, *made.parameters()]),
+        (lambda: attention(x, x, causal=True), [x, *attention.parameters()]),
+        (lambda: sparse.mix(rows, routing), inputs),
+    ]
+    with precision():
+        for call, differentiated in calls:
+            with threads(1):
+                alone = found(call, differentiated)
+            with threads(2):
+                together = found(call, differentiated)
+            assert all(torch.equal(one, other) for one, other in zip(alone, together, strict=True))
+
+
+def test_torchs_own_products_use_as_many_threads_after_a_kernel_as_before(monkeypatch: pytest.MonkeyPatch) -> None:
+    from multimodel.layers import kernels_cpu
+
+    with threads(2):
+        made, x, mask = block(causal=False)
+        made(x, mask)
+        assert kernels_cpu._threads_of_products(2) == 2
