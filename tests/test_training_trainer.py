@@ -10,6 +10,7 @@ from torch import Tensor
 
 from multimodel.batch import Batch
 from multimodel.errors import InputError
+from multimodel.layers.paths import fused
 from multimodel.loss import smoothed_cross_entropy
 from multimodel.tasks.batching import collate
 from multimodel.training.checkpoint import RunConfig, optimiser_tensors, save
@@ -177,6 +178,13 @@ def test_a_rehearsal_learns_nothing() -> None:
     one, other = (toy_trainer(toy_config(("parse", "en-de"))) for _ in range(2))
     assert one.rehearse("parse") > 0
     assert trained(one, 3) == trained(other, 3)
+
+
+@pytest.mark.parametrize("amx", [True, False])
+def test_factors_are_rounded_where_the_cpu_multiplies_bfloat16(amx: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("torch.cpu.get_capabilities", lambda: {"amx_bf16": amx})
+    exact, rough = (toy_trainer(toy_config(("caption", "parse"), precision=name)) for name in ("float32", "bfloat16"))
+    assert (trained(exact, 4) != trained(rough, 4)) == (amx and fused(torch.zeros(1)))
 
 
 def test_rounded_products_train_single_precision_weights() -> None:

@@ -47,6 +47,7 @@ PRESETS: dict[str, Preset] = {
         data=DataSettings(frequency_bins=12),
         training=TrainingSettings(
             minutes=11.0,
+            precision="bfloat16",
             batch_cost=2048,
             learning_rate=3e-3,
             warm_up=200,

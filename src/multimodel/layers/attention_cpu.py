@@ -177,9 +177,10 @@ def _backward_some(first, last, gradient, heads, weights, kept, slopes, of_biase
 @Threaded
 @no_type_check
 def _backward(gradient, examples, heads, weights, factors, kept, slopes, of_weights, of_biases, of_target, of_source):
-    """Fill in all gradients; those of biases are partial sums."""
+    """Fill in all gradients; those of biases are a part for each chunk."""
     for chunk in prange(CHUNKS):
         first, last = chunk * examples // CHUNKS, (chunk + 1) * examples // CHUNKS
+        of_biases[chunk, :] = 0
         if first < last:
             one_thread()
             _backward_some(first, last, gradient, heads, weights, kept, slopes, of_biases[chunk], of_target, of_source)
@@ -217,7 +218,6 @@ class _Attend(torch.autograd.Function):
         out = torch.empty_like(target)
         added = biases[:width], biases[width : 3 * width], biases[3 * width :]
         _forward(rows, read, array(real), heads, causal, weights, added, read_factors, kept, array(out.view(-1, width)))
-        ctx.save_for_backward(target, *parameters)
         ctx.kept = batch, heads, weights, read_factors, kept
         return out
 
@@ -226,7 +226,7 @@ class _Attend(torch.autograd.Function):
         batch, heads, weights, read_factors, kept = ctx.kept
         width, reach, number = gradient.shape[2], kept[2].shape[3], weights[0].dtype
         slopes = np.empty(kept[0].shape, number), np.empty(kept[1].shape, number), np.empty(kept[3].shape, number)
-        of_weights, of_biases = torch.empty(4 * width, width), torch.zeros(CHUNKS, 4 * width)
+        of_weights, of_biases = torch.empty(4 * width, width), torch.empty(CHUNKS, 4 * width)
         of_target, of_source = torch.empty_like(gradient), gradient.new_empty(batch, reach, width)
         rows = (array(x.view(-1, width)) for x in (of_target, of_source))
         inputs = array(gradient.contiguous().view(-1, width)), batch, heads, weights, read_factors, kept, slopes

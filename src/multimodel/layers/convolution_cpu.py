@@ -122,8 +122,10 @@ def _normalise_backward(h, stats, gain, gradient, of_h, of_norm):
 
 @kernel
 @no_type_check
-def _forward_some(first, last, x, real, plan, taps, weights, norms, epsilon, filtered, hidden, stats, out):
+def _forward_some(first, last, x, real, plan, epsilon, weights, kept, out):
     """The examples from `first` to before `last`."""
+    taps, pointwise, norms = weights
+    filtered, hidden, stats = kept
     length = real.shape[1]
     some = slice(first * length, last * length)
     rectified = np.empty((length, x.shape[1]), np.float32)
@@ -137,7 +139,7 @@ def _forward_some(first, last, x, real, plan, taps, weights, norms, epsilon, fil
             rectify(y[own], real[first + b], rectified)
             correlate(rectified, taps[start:end], convolved, dilation, left)
             store_all(convolved, factors[own])
-        multiply_transposed(factors, weights[step], products)
+        multiply_transposed(factors, pointwise[step], products)
         _measure(products, epsilon, stats[step, some])
         _normalise(products, stats[step, some], norms[step], x[some], residual, out[some])
         y = out[some]
@@ -145,36 +147,21 @@ def _forward_some(first, last, x, real, plan, taps, weights, norms, epsilon, fil
 
 @Threaded
 @no_type_check
-def _forward(x, real, plan, taps, weights, norms, epsilon, filtered, hidden, stats, out):
-    """Fill in what each step filtered (as factors of a product), what it multiplied, its statistics, and the output."""
+def _forward(x, real, plan, epsilon, weights, kept, out):
+    """Fill in the output and what is kept of each step: its product's factors, the product, mean and deviation."""
     for chunk in prange(CHUNKS):
         first, last = chunk * len(real) // CHUNKS, (chunk + 1) * len(real) // CHUNKS
         if first < last:
             one_thread()
-            _forward_some(first, last, x, real, plan, taps, weights, norms, epsilon, filtered, hidden, stats, out)
+            _forward_some(first, last, x, real, plan, epsilon, weights, kept, out)
 
 
 @kernel
 @no_type_check
-def _backward_some(
-    first,
-    last,
-    gradient,
-    x,
-    real,
-    plan,
-    taps,
-    weights,
-    norms,
-    filtered,
-    hidden,
-    stats,
-    of_hidden,
-    of_x,
-    of_taps,
-    of_norms,
-):
+def _backward_some(first, last, gradient, x, real, plan, weights, kept, of_hidden, of_x, of_taps, of_norms):
     """The examples from `first` to before `last`; gradients of taps and norms are added to what is there."""
+    taps, pointwise, norms = weights
+    _, hidden, stats = kept
     length = real.shape[1]
     some = slice(first * length, last * length)
     inputs, of_inputs, of_step = x[some], of_x[some], gradient[some].copy()
@@ -184,9 +171,9 @@ def _backward_some(
         start, end, dilation, left, residual = plan[step]
         if residual:
             of_inputs += of_step
-        own_taps, of_products = taps[start:end][::-1].copy(), of_hidden[step, some]
+        reversed_taps, of_products = taps[start:end][::-1].copy(), of_hidden[step, some]
         _normalise_backward(hidden[step, some], stats[step, some], norms[step, 0], of_step, of_products, of_norms[step])
-        multiply(of_products, weights[step], slopes)
+        multiply(of_products, pointwise[step], slopes)
         if step:
             before = step - 1
             _normalise(hidden[before, some], stats[before, some], norms[before], inputs, plan[before, 4], y)
@@ -196,89 +183,62 @@ def _backward_some(
             own = slice(b * length, (b + 1) * length)
             rectify(y[own], real[first + b], rectified)
             add_tap_gradients(rectified, slopes[own], of_taps[start:end], dilation, left)
-            correlate(slopes[own], own_taps, of_step[own], dilation, (end - start - 1) * dilation - left)
+            correlate(slopes[own], reversed_taps, of_step[own], dilation, (end - start - 1) * dilation - left)
             rectify_backward(y[own], real[first + b], of_step[own])
     of_inputs += of_step
 
 
 @Threaded
 @no_type_check
-def _backward(
-    gradient,
-    x,
-    real,
-    plan,
-    taps,
-    weights,
-    norms,
-    filtered,
-    hidden,
-    stats,
-    of_hidden,
-    of_x,
-    of_taps,
-    of_weights,
-    of_norms,
-):
-    """Fill in all gradients; those of taps and norms are partial sums."""
+def _backward(gradient, x, real, plan, weights, kept, of_hidden, of_x, of_weights):
+    """Fill in all gradients; those of taps and norms are a part for each chunk."""
+    of_taps, of_pointwise, of_norms = of_weights
     for chunk in prange(CHUNKS):
         first, last = chunk * len(real) // CHUNKS, (chunk + 1) * len(real) // CHUNKS
+        of_taps[chunk, :] = 0
+        of_norms[chunk, :] = 0
         if first < last:
             one_thread()
             _backward_some(
-                first,
-                last,
-                gradient,
-                x,
-                real,
-                plan,
-                taps,
-                weights,
-                norms,
-                filtered,
-                hidden,
-                stats,
-                of_hidden,
-                of_x,
-                of_taps[chunk],
-                of_norms[chunk],
+                first, last, gradient, x, real, plan, weights, kept, of_hidden, of_x, of_taps[chunk], of_norms[chunk]
             )
-    features = of_weights.shape[1]
+    features = of_pointwise.shape[1]
     for task in prange(len(plan) * PARTS):
         step, part = task // PARTS, task % PARTS
         own = slice(part * features // PARTS, (part + 1) * features // PARTS)
         one_thread()
-        transposed_multiply(of_hidden[step][:, own], filtered[step], of_weights[step, own])
+        transposed_multiply(of_hidden[step][:, own], kept[0][step], of_pointwise[step, own])
 
 
 class _ConvSteps(torch.autograd.Function):
-    """`weights` are four for each step: taps, pointwise, gain, bias."""
+    """`parameters` are four for each step: taps, pointwise, gain, bias."""
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor, real: Tensor, plan: np.ndarray, epsilon: np.float32, *weights: Tensor) -> Tensor:
-        taps = array(torch.cat([weight.t() for weight in weights[::4]]))
-        pointwise = factors(torch.stack(weights[1::4]))
-        norms = array(torch.stack((torch.stack(weights[2::4]), torch.stack(weights[3::4])), dim=1))
-        steps, features, width = pointwise.shape
-        rows = x.shape[0] * x.shape[1]
-        filtered = np.empty((steps, rows, width), pointwise.dtype)
-        hidden, stats = np.empty((steps, rows, features), np.float32), np.empty((steps, rows, 2), np.float32)
-        out = x.new_empty(rows, features)
-        inputs = array(x.view(rows, -1)), array(real), plan, taps, pointwise, norms
-        _forward(*inputs, epsilon, filtered, hidden, stats, array(out))
+    def forward(
+        ctx: Any, x: Tensor, real: Tensor, plan: np.ndarray, epsilon: np.float32, *parameters: Tensor
+    ) -> Tensor:
+        taps = torch.cat([weight.t() for weight in parameters[::4]])
+        norms = torch.stack((torch.stack(parameters[2::4]), torch.stack(parameters[3::4])), dim=1)
+        weights = array(taps), factors(torch.stack(parameters[1::4])), array(norms)
+        (steps, features, width), rows = weights[1].shape, x.shape[0] * x.shape[1]
+        filtered = np.empty((steps, rows, width), weights[1].dtype)
+        kept = filtered, np.empty((steps, rows, features), np.float32), np.empty((steps, rows, 2), np.float32)
+        inputs, out = array(x.view(rows, -1)), x.new_empty(rows, features)
+        _forward(inputs, array(real), plan, epsilon, weights, kept, array(out))
+        ctx.kept = inputs, array(real), plan, weights, kept
         ctx.shape = x.shape
-        ctx.kept = *inputs, filtered, hidden, stats
         return out.view(*x.shape[:2], -1)
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
-        _, _, plan, taps, pointwise, norms, filtered, hidden, _ = ctx.kept
-        of_hidden, of_x = np.empty(hidden.shape, filtered.dtype), gradient.new_empty(ctx.shape)
-        of_taps, of_norms = torch.zeros(CHUNKS, *taps.shape), torch.zeros(CHUNKS, *norms.shape)
-        of_pointwise = torch.empty(pointwise.shape)
-        outputs = of_hidden, array(of_x.flatten(0, 1)), array(of_taps), array(of_pointwise), array(of_norms)
-        _backward(array(gradient.flatten(0, 1).contiguous()), *ctx.kept, *outputs)
+        inputs, _, plan, weights, kept = ctx.kept
+        of_taps, of_pointwise, of_norms = (
+            torch.empty(shape) for shape in ((CHUNKS, *weights[0].shape), weights[1].shape, (CHUNKS, *weights[2].shape))
+        )
+        of_hidden, of_x = np.empty(kept[1].shape, kept[0].dtype), torch.empty(inputs.shape)
+        of_weights = array(of_taps), array(of_pointwise), array(of_norms)
+        _backward(array(gradient.flatten(0, 1).contiguous()), *ctx.kept, of_hidden, array(of_x), of_weights)
         gains, biases = of_norms.sum(0).unbind(1)
         of_filters = of_taps.sum(0).t().split((plan[:, 1] - plan[:, 0]).tolist(), dim=1)  # type: ignore[no-untyped-call]
         of_steps = zip(of_filters, of_pointwise.unbind(), gains.unbind(), biases.unbind(), strict=True)
-        return of_x, None, None, None, *(part for of_step in of_steps for part in of_step)
+        return of_x.view(ctx.shape), None, None, None, *(part for of_step in of_steps for part in of_step)

@@ -76,27 +76,30 @@ def _pieces(starts):
 
 @kernel
 @no_type_check
-def _answer(expert, first, last, x, sources, hidden, output, asked, inner, answers):
+def _answer(expert, first, last, x, sources, factors, kept):
     """Of one expert to some rows."""
+    asked, inner, answers = kept
     rows = slice(first, last)
     gathered = np.empty((last - first, x.shape[1]), np.float32)
     for row in range(first, last):
         gathered[row - first] = x[sources[row]]
     store_all(gathered, asked[rows])
     between = np.empty((last - first, inner.shape[1]), np.float32)
-    multiply(asked[rows], hidden[expert], between)
+    multiply(asked[rows], factors[0][expert], between)
     for row in range(len(between)):
         values = between[row]
         for c in range(values.shape[0]):
-            values[c] = max(values[c], np.float32(0))
+            values[c] = values[c] if values[c] > 0 else np.float32(0)
     store_all(between, inner[rows])
-    multiply(inner[rows], output[expert], answers[rows])
+    multiply(inner[rows], factors[1][expert], answers[rows])
 
 
 @Threaded
 @no_type_check
-def _forward(x, gates, sources, places, starts, weights, factors, asked, inner, answers, out):
-    """Fill in weights as factors, rows as factors, what stands between the products, answers, and their sums."""
+def _forward(x, layout, weights, factors, kept, out):
+    """Fill in weights as factors, each expert's rows, what stands between its products, its answers; and their sums."""
+    gates, sources, places, starts = layout
+    answers = kept[2]
     pieces = _pieces(starts)
     for expert in prange(len(starts) - 1):
         if starts[expert] < starts[expert + 1]:
@@ -105,7 +108,7 @@ def _forward(x, gates, sources, places, starts, weights, factors, asked, inner, 
     for piece in prange(len(pieces)):
         one_thread()
         expert, first, last = pieces[piece]
-        _answer(expert, first, last, x, sources, factors[0], factors[1], asked, inner, answers)
+        _answer(expert, first, last, x, sources, factors, kept)
     for p in prange(len(x)):
         mixed = out[p]
         mixed[:] = 0
@@ -117,15 +120,16 @@ def _forward(x, gates, sources, places, starts, weights, factors, asked, inner, 
 
 @kernel
 @no_type_check
-def _answer_backward(expert, first, last, gradient, shares, sources, factors, inner, of_answers, of_inner, of_asked):
+def _answer_backward(expert, first, last, gradient, shares, sources, factors, inner, slopes):
     """From the gradients of the sums to those of one expert's rows; `shares` are the gates of all rows."""
+    of_answers, of_inner, of_asked = slopes
     rows = slice(first, last)
-    slopes = np.empty((last - first, gradient.shape[1]), np.float32)
+    scaled = np.empty((last - first, gradient.shape[1]), np.float32)
     for row in range(first, last):
-        slope, source, share = slopes[row - first], gradient[sources[row]], shares[row]
+        slope, source, share = scaled[row - first], gradient[sources[row]], shares[row]
         for c in range(slope.shape[0]):
             slope[c] = share * source[c]
-    store_all(slopes, of_answers[rows])
+    store_all(scaled, of_answers[rows])
     between = np.empty((last - first, inner.shape[1]), np.float32)
     multiply_transposed(of_answers[rows], factors[1][expert], between)
     for row in range(len(between)):
@@ -138,25 +142,12 @@ def _answer_backward(expert, first, last, gradient, shares, sources, factors, in
 
 @Threaded
 @no_type_check
-def _backward(
-    gradient,
-    gates,
-    sources,
-    places,
-    starts,
-    factors,
-    asked,
-    inner,
-    answers,
-    slopes,
-    of_asked,
-    of_x,
-    of_gates,
-    of_weights,
-):
+def _backward(gradient, layout, factors, kept, slopes, of_weights, of_x, of_gates):
     """Fill in all gradients."""
+    gates, sources, places, starts = layout
+    asked, inner, answers = kept
+    of_answers, of_inner, of_asked = slopes
     pieces = _pieces(starts)
-    of_answers, of_inner = slopes
     shares = np.empty(len(sources), np.float32)
     for p in range(len(gates)):
         for i in range(gates.shape[1]):
@@ -164,17 +155,16 @@ def _backward(
     for piece in prange(len(pieces)):
         one_thread()
         expert, first, last = pieces[piece]
-        _answer_backward(expert, first, last, gradient, shares, sources, factors, inner, of_answers, of_inner, of_asked)
+        _answer_backward(expert, first, last, gradient, shares, sources, factors, inner, slopes)
     for task in prange(2 * (len(starts) - 1)):
         expert, rows = task // 2, slice(starts[task // 2], starts[task // 2 + 1])
         one_thread()
-        if starts[expert] < starts[expert + 1]:
-            if task % 2:
-                transposed_multiply(inner[rows], of_answers[rows], of_weights[1][expert])
-            else:
-                transposed_multiply(asked[rows], of_inner[rows], of_weights[0][expert])
-        else:
+        if starts[expert] == starts[expert + 1]:
             of_weights[task % 2][expert, :] = 0
+        elif task % 2:
+            transposed_multiply(inner[rows], of_answers[rows], of_weights[1][expert])
+        else:
+            transposed_multiply(asked[rows], of_inner[rows], of_weights[0][expert])
     for p in prange(len(gradient)):
         slope, total = gradient[p], of_x[p]
         total[:] = 0
@@ -197,21 +187,20 @@ class _Mix(torch.autograd.Function):
         sources, places = np.empty(rows, np.int64), np.empty((positions, used), np.int64)
         starts = np.empty(len(hidden) + 1, np.int64)
         _sort(array(chosen), sources, places, starts)
-        weights = array(hidden), array(output)
+        weights, layout = (array(hidden), array(output)), (array(gates), sources, places, starts)
         factors = weights if number == np.float32 else tuple(np.empty(weight.shape, number) for weight in weights)
         asked, inner = np.empty((rows, width), number), np.empty((rows, hidden.shape[2]), number)
-        answers, out = np.empty((rows, width), np.float32), torch.empty_like(x)
-        layout = array(gates), sources, places, starts
-        _forward(array(x), *layout, weights, factors, asked, inner, answers, array(out))
-        ctx.kept = *layout, factors, asked, inner, answers
+        kept, out = (asked, inner, np.empty((rows, width), np.float32)), torch.empty_like(x)
+        _forward(array(x), layout, weights, factors, kept, array(out))
+        ctx.kept = layout, factors, kept
         return out
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
-        gates, _, _, _, factors, asked, inner, _ = ctx.kept
-        slopes = np.empty_like(asked), np.empty_like(inner)
-        of_asked, of_gates = np.empty(asked.shape, np.float32), torch.empty(gates.shape)
-        of_x, of_hidden, of_output = torch.empty_like(gradient), *(torch.empty(weight.shape) for weight in factors)
-        outputs = of_asked, array(of_x), array(of_gates), (array(of_hidden), array(of_output))
+        (gates, *_), factors, (asked, inner, answers) = ctx.kept
+        slopes = np.empty_like(asked), np.empty_like(inner), np.empty_like(answers)
+        of_hidden, of_output = (torch.empty(weight.shape) for weight in factors)
+        of_x, of_gates = torch.empty_like(gradient), torch.empty(gates.shape)
+        outputs = (array(of_hidden), array(of_output)), array(of_x), array(of_gates)
         _backward(array(gradient.contiguous()), *ctx.kept, slopes, *outputs)
         return of_x, None, of_gates, of_hidden, of_output

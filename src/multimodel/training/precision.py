@@ -11,7 +11,12 @@ from multimodel.training.settings import Precision
 
 
 def arithmetic(precision: Precision, device: torch.device) -> AbstractContextManager[None]:
-    """Multiply in this precision within the block."""
-    if precision == "float32":
+    """Multiply in this precision within the block, or in float32 where that is faster."""
+    if precision == "float32" or not has_bfloat16(device):
         return nullcontext()
     return bfloat16_factors() if device.type == "cpu" else torch.autocast(device.type, torch.bfloat16)
+
+
+def has_bfloat16(device: torch.device) -> bool:
+    """Whether the device multiplies bfloat16 faster than float32; of CPUs those do that have AMX."""
+    return device.type != "cpu" or bool(torch.cpu.get_capabilities().get("amx_bf16"))

@@ -60,7 +60,7 @@ class TrainingSettings:
     label_smoothing: float = 0.1
     """Share of the target's probability that is spread over the other symbols."""
     precision: Precision = "float32"
-    """Of matrix products: float32, or bfloat16: factors rounded to it on a CPU, torch's autocast on a GPU."""
+    """Of matrix products: float32, or bfloat16 where that is faster: rounded factors on a CPU, autocast on a GPU."""
     checkpoint_steps: int = 1000
     """Steps between two checkpoints."""
     keep: int = 2
