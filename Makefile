@@ -7,8 +7,6 @@ PYTHON ?= $(shell for python in python3 python3.11 python3.12 python3.13; do \
 	$$python -c 'import ensurepip, sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$python && break; done)
 BIN := .venv/bin
 RUN := runs/quickstart
-# two processes on a CPU, one thread each, are faster than one with two threads
-PROCESSES ?= $(if $(shell command -v nvidia-smi),1,2)
 
 # uv reads none of pip's settings, so a machine that has its own place for packages tells them to uv through pip
 PIP_FIND_LINKS ?= $(shell $(BIN)/python -m pip config get global.find-links 2>/dev/null)
@@ -26,7 +24,7 @@ help:
 # A second call goes on where the first was stopped; to train anew, delete $(RUN).
 quickstart: install
 	$(BIN)/multimodel data build mini8
-	$(BIN)/multimodel train quickstart --processes $(PROCESSES) --out $(RUN) $(if $(wildcard $(RUN)/checkpoints/[0-9]*),--resume)
+	$(BIN)/multimodel train quickstart --out $(RUN) $(if $(wildcard $(RUN)/checkpoints/[0-9]*),--resume)
 	$(BIN)/multimodel evaluate $(RUN)
 	$(BIN)/multimodel report $(RUN)
 

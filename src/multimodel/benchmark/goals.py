@@ -26,7 +26,6 @@ GOALS = (
     Goal("experts over their floor", "blocks", ".* experts, .* backward", "× floor", 1.5),
     Goal("training over the plain paths", "steps", "mixture", "plain ÷ ours", 6.0, higher=True),
     Goal("padding, %", "steps", "mixture", "padding, %", 10.0),
-    Goal("processes over threads", "processes", ".* processes.*", "× one process", 1.0, higher=True),
     Goal("base's step over its matmul floor", "transformer", "base: training.*", "ours × matmul floor", 2.0),
     Goal("training over a Transformer", "transformer", ".*: training.*", "ours ÷ Transformer", 1.0, higher=True),
     Goal("decoding over a Transformer", "transformer", ".*: decoding.*", "ours ÷ Transformer", 1.0, higher=True),
