@@ -238,8 +238,8 @@ def test_a_chart_has_a_dot_for_each_ratio_and_there_is_none_without_any() -> Non
 
 
 def test_the_worst_row_stands_for_a_goal() -> None:
-    rows = [Row(f"{name} processes", {"× one process": ratio}) for name, ratio in (("two", 1.2), ("four", 0.9))]
-    found = judged({"processes": result(*rows)}).rows
-    assert [(row.figures["reached"], row.figures["in"]) for row in found] == [("no", "four processes")]
-    assert judged({"processes": result(rows[0])}).rows[0].figures["reached"] == "yes"
-    assert judged({"processes": result(), "rates": result(*rows)}).rows == []
+    rows = [Row(f"{name}: training", {"ours ÷ Transformer": ratio}) for name, ratio in (("small", 1.2), ("large", 0.9))]
+    found = judged({"transformer": result(*rows)}).rows
+    assert [(row.figures["reached"], row.figures["in"]) for row in found] == [("no", "large: training")]
+    assert judged({"transformer": result(rows[0])}).rows[0].figures["reached"] == "yes"
+    assert judged({"transformer": result(), "rates": result(*rows)}).rows == []
