@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 
 import pytest
 import torch
@@ -16,6 +16,10 @@ from multimodel.layers.paths import fused, plain_paths
 from multimodel.layers.products import bfloat16_factors
 
 pytest.importorskip("numba")
+from numba.core.errors import TypingError
+
+from multimodel.layers import kernels_cpu
+
 if not fused(torch.zeros(1)):
     pytest.skip("torch's library offers no products here", allow_module_level=True)
 
@@ -173,17 +177,17 @@ def test_experts_that_nobody_asks_get_a_gradient_of_zeros() -> None:
 
 
 @pytest.mark.parametrize("precision", [nullcontext, bfloat16_factors])
-def test_the_number_of_threads_changes_no_bit(precision: Callable[[], object]) -> None:
+def test_the_number_of_threads_changes_no_bit(precision: Callable[[], AbstractContextManager[None]]) -> None:
     made, x, mask = block(causal=False)
     attention = MultiHeadAttention(16, 4)
     sparse, rows, routing, inputs = mixture(300, 6, 2)
-    calls = [
+    ways = [
         (lambda: made(x, mask), [x, *made.parameters()]),
         (lambda: attention(x, x, causal=True), [x, *attention.parameters()]),
         (lambda: sparse.mix(rows, routing), inputs),
     ]
     with precision():
-        for call, differentiated in calls:
+        for call, differentiated in ways:
             with threads(1):
                 alone = found(call, differentiated)
             with threads(2):
@@ -191,10 +195,82 @@ def test_the_number_of_threads_changes_no_bit(precision: Callable[[], object]) -
             assert all(torch.equal(one, other) for one, other in zip(alone, together, strict=True))
 
 
-def test_torchs_own_products_use_as_many_threads_after_a_kernel_as_before(monkeypatch: pytest.MonkeyPatch) -> None:
-    from multimodel.layers import kernels_cpu
-
+def test_torchs_own_products_use_as_many_threads_after_a_kernel_as_before() -> None:
     with threads(2):
-        made, x, mask = block(causal=False)
-        made(x, mask)
+        made, x, routing, _ = mixture(30, 6, 2)
+        made.mix(x, routing)
         assert kernels_cpu._threads_of_products(2) == 2
+        with pytest.raises(TypingError, match="no product"):
+            made.double().mix(x, routing)
+        assert kernels_cpu._threads_of_products(2) == 2
+
+
+def calls() -> dict[str, tuple[Callable[[], Tensor], list[Tensor]]]:
+    made, x, _ = block(causal=True)
+    attention, (sparse, rows, routing, inputs) = MultiHeadAttention(16, 4), mixture(30, 6, 2)
+    return {
+        "block": (lambda: made(x), [x, *made.parameters()]),
+        "attention": (lambda: attention(x, x), [x, *attention.parameters()]),
+        "experts": (lambda: sparse.mix(rows, routing), inputs),
+    }
+
+
+@pytest.mark.parametrize("name", ["block", "attention", "experts"])
+def test_gradients_that_are_not_contiguous(name: str) -> None:
+    call, inputs = calls()[name]
+    agree(lambda: call().transpose(0, 1), inputs)
+    agree(lambda: call()[:1].transpose(0, 1), inputs)
+
+
+@pytest.mark.parametrize("name", ["block", "attention", "experts"])
+def test_what_cannot_be_differentiated_raises(name: str) -> None:
+    call, inputs = calls()[name]
+    (slope,) = torch.autograd.grad(call().square().sum(), inputs[:1], create_graph=True)
+    with pytest.raises(RuntimeError, match="once_differentiable"):
+        slope.sum().backward()
+    y = call().sum()
+    y.backward()
+    with pytest.raises(RuntimeError, match="second time"):
+        y.backward()
+
+
+def test_weights_that_changed_before_the_way_back_raise() -> None:
+    made, x, routing, _ = mixture(30, 6, 2)
+    y = made.mix(x, routing).sum()
+    with torch.no_grad():
+        made.output.mul_(2)
+    with pytest.raises(RuntimeError, match="modified by an inplace operation"):
+        y.backward()
+
+
+def test_frozen_parameters_get_no_gradient_and_change_no_other() -> None:
+    made, x, mask = block(causal=False)
+    free = [parameter for name, parameter in made.named_parameters() if "step2" not in name]
+    made.step2.requires_grad_(False)
+    agree(lambda: made(x, mask), [x, *free])
+
+
+def test_a_source_without_any_real_position_gives_numbers() -> None:
+    attention, x = MultiHeadAttention(8, 2), torch.randn(2, 3, 8)
+    mask = torch.tensor([[True, True, False], [False, False, False]])
+    assert all(torch.isfinite(one).all() for one in found(lambda: attention(x, x, mask), list(attention.parameters())))
+
+
+@pytest.mark.parametrize("precision", [nullcontext, bfloat16_factors])
+def test_weights_of_experts_that_nobody_asks_are_not_read(
+    precision: Callable[[], AbstractContextManager[None]],
+) -> None:
+    made, x, routing, inputs = mixture(4, 30, 1)
+    idle = torch.ones(30, dtype=torch.bool).index_fill(0, routing.experts.flatten(), False)
+    with torch.no_grad():
+        made.hidden[idle] = made.output[idle] = torch.nan
+    with precision():
+        assert all(torch.isfinite(one).all() for one in found(lambda: made.mix(x, routing), inputs))
+
+
+def test_a_library_without_products_leaves_the_plain_paths(monkeypatch: pytest.MonkeyPatch) -> None:
+    made, x, mask = block(causal=True)
+    monkeypatch.setattr(kernels_cpu, "PRODUCTS", False)
+    with plain_paths():
+        plain = made(x, mask)
+    assert torch.equal(made(x, mask), plain)

@@ -58,8 +58,8 @@ def test_a_training_step_takes_so_many_operators(model: MultiModel) -> None:
         train(model, batch(8))
     with plain_paths(), Operators() as plain:
         train(model, batch(8))
-    assert fast.count <= 1700
-    assert plain.count <= 2070
+    assert fast.count <= 930
+    assert plain.count <= 1970
 
 
 def test_a_training_step_multiplies_no_more_than_it_has_to(model: MultiModel) -> None:

@@ -13,18 +13,20 @@ import torch
 from jaxtyping import Bool, Float
 from numba import prange
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 
 from multimodel.layers.kernels_cpu import (
     CHUNKS,
     Threaded,
     array,
     exponential,
-    factors,
+    factor_type,
     highest,
     kernel,
     multiply,
     multiply_transposed,
     one_thread,
+    part,
     store_all,
     transposed_multiply,
 )
@@ -74,8 +76,9 @@ def _softmax(scores, real, causal, scale):
         for s in range(seen):
             row[s] = exponential(row[s] - most) if real[s] else np.float32(0)
             total += row[s]
+        share = 1 / total if total > 0 else np.float32(0)  # none where nothing is real
         for s in range(seen):
-            row[s] /= total
+            row[s] *= share
         row[seen:] = 0
 
 
@@ -94,8 +97,9 @@ def _softmax_backward(probabilities, gradient, scale):
 
 @kernel
 @no_type_check
-def _forward_some(first, last, target, source, real, heads, causal, weights, biases, factors, kept, out):
+def _forward_some(first, last, inputs, real, heads, causal, weights, biases, factors, kept, out):
     """The examples from `first` to before `last`."""
+    target, source = inputs
     queries, memory, probabilities, attended = kept
     length, reach, width = probabilities.shape[2], probabilities.shape[3], target.shape[1]
     some, read = slice(first * length, last * length), slice(first * reach, last * reach)
@@ -123,13 +127,13 @@ def _forward_some(first, last, target, source, real, heads, causal, weights, bia
 
 @Threaded
 @no_type_check
-def _forward(target, source, real, heads, causal, weights, biases, factors, kept, out):
+def _forward(inputs, real, heads, causal, weights, biases, factors, kept, out):
     """Fill in factors of the projections, queries, keys and values, probabilities, answers before the last product."""
     for chunk in prange(CHUNKS):
-        first, last = chunk * len(real) // CHUNKS, (chunk + 1) * len(real) // CHUNKS
+        first, last = part(chunk, len(real))
         if first < last:
             one_thread()
-            _forward_some(first, last, target, source, real, heads, causal, weights, biases, factors, kept, out)
+            _forward_some(first, last, inputs, real, heads, causal, weights, biases, factors, kept, out)
 
 
 @kernel
@@ -179,7 +183,7 @@ def _backward_some(first, last, gradient, heads, weights, kept, slopes, of_biase
 def _backward(gradient, examples, heads, weights, factors, kept, slopes, of_weights, of_biases, of_target, of_source):
     """Fill in all gradients; those of biases are a part for each chunk."""
     for chunk in prange(CHUNKS):
-        first, last = chunk * examples // CHUNKS, (chunk + 1) * examples // CHUNKS
+        first, last = part(chunk, examples)
         of_biases[chunk, :] = 0
         if first < last:
             one_thread()
@@ -204,32 +208,43 @@ class _Attend(torch.autograd.Function):
         ctx: Any, sizes: tuple[int, bool], target: Tensor, source: Tensor, real: Tensor, *parameters: Tensor
     ) -> Tensor:
         heads, causal = sizes
-        (batch, length, width), reach = target.shape, source.shape[1]
-        every, biases = factors(torch.cat(parameters[::2])), array(torch.cat(parameters[1::2]))
-        weights = every[:width], every[width : 3 * width], every[3 * width :]
-        rows, read = array(target.view(-1, width)), array(source.view(-1, width))
-        read_factors = np.empty(rows.shape, every.dtype), np.empty(read.shape, every.dtype)
-        kept = (
-            np.empty_like(rows),
-            np.empty((len(read), 2 * width), np.float32),
-            np.empty((batch, heads, length, reach), np.float32),
-            np.empty(rows.shape, every.dtype),
-        )
+        (batch, length, width), reach, number = target.shape, source.shape[1], factor_type(target)
+        weights, biases = torch.cat(parameters[::2]).to(number), torch.cat(parameters[1::2])
+        rounded = torch.empty_like(target, dtype=number), torch.empty_like(source, dtype=number)
+        queries, attended = torch.empty_like(target), torch.empty_like(target, dtype=number)
+        memory = source.new_empty(batch, reach, 2 * width)
+        kept = queries, memory, target.new_empty(batch, heads, length, reach), attended
         out = torch.empty_like(target)
-        added = biases[:width], biases[width : 3 * width], biases[3 * width :]
-        _forward(rows, read, array(real), heads, causal, weights, added, read_factors, kept, array(out.view(-1, width)))
-        ctx.kept = batch, heads, weights, read_factors, kept
+        rows = _rows(target, source), array(real), heads, causal
+        _forward(*rows, _thirds(weights), _thirds(biases), _rows(*rounded), _kept(*kept), *_rows(out))
+        ctx.save_for_backward(weights, *rounded, *kept)
         return out
 
     @staticmethod
+    @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
-        batch, heads, weights, read_factors, kept = ctx.kept
-        width, reach, number = gradient.shape[2], kept[2].shape[3], weights[0].dtype
-        slopes = np.empty(kept[0].shape, number), np.empty(kept[1].shape, number), np.empty(kept[3].shape, number)
-        of_weights, of_biases = torch.empty(4 * width, width), torch.empty(CHUNKS, 4 * width)
-        of_target, of_source = torch.empty_like(gradient), gradient.new_empty(batch, reach, width)
-        rows = (array(x.view(-1, width)) for x in (of_target, of_source))
-        inputs = array(gradient.contiguous().view(-1, width)), batch, heads, weights, read_factors, kept, slopes
-        _backward(*inputs, array(of_weights), array(of_biases), *rows)
+        weights, target, source, *kept = ctx.saved_tensors
+        (batch, heads, _, _), gradient = kept[2].shape, gradient.contiguous()
+        slopes = (torch.empty_like(x, dtype=weights.dtype) for x in (kept[0], kept[1], kept[3]))
+        of_weights, of_biases = gradient.new_empty(weights.shape), gradient.new_empty(CHUNKS, len(weights))
+        of_target, of_source = gradient.new_empty(target.shape), gradient.new_empty(source.shape)
+        inputs = *_rows(gradient), batch, heads, _thirds(weights), _rows(target, source), _kept(*kept)
+        _backward(*inputs, _rows(*slopes), array(of_weights), array(of_biases), *_rows(of_target, of_source))
         found = zip(of_weights.chunk(4), of_biases.sum(0).chunk(4), strict=True)
-        return None, of_target, of_source, None, *(part for pair in found for part in pair)
+        return None, of_target, of_source, None, *(of_part for pair in found for of_part in pair)
+
+
+def _rows(*tensors: Float[Tensor, "b _ _"]) -> tuple[np.ndarray, ...]:
+    """The positions of all examples one after another."""
+    return tuple(array(x.flatten(0, 1)) for x in tensors)
+
+
+def _thirds(x: Float[Tensor, "four_d ..."]) -> tuple[np.ndarray, ...]:
+    """What belongs to queries, to keys and values, and to the output."""
+    width = len(x) // 4
+    return array(x[:width]), array(x[width : 3 * width]), array(x[3 * width :])
+
+
+def _kept(queries: Tensor, memory: Tensor, probabilities: Tensor, attended: Tensor) -> tuple[np.ndarray, ...]:
+    """Arrays of what is kept for the way back."""
+    return *_rows(queries, memory), array(probabilities), *_rows(attended)

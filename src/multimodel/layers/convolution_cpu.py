@@ -16,6 +16,7 @@ import torch
 from jaxtyping import Float
 from numba import prange
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 
 from multimodel.layers.depthwise import centre
 from multimodel.layers.depthwise_cpu import add_tap_gradients, correlate, rectify, rectify_backward
@@ -23,11 +24,12 @@ from multimodel.layers.kernels_cpu import (
     CHUNKS,
     Threaded,
     array,
-    factors,
+    factor_type,
     kernel,
     multiply,
     multiply_transposed,
     one_thread,
+    part,
     store,
     store_all,
     transposed_multiply,
@@ -133,13 +135,13 @@ def _forward_some(first, last, x, real, plan, epsilon, weights, kept, out):
     y = x[some]
     for step in range(len(plan)):
         start, end, dilation, left, residual = plan[step]
-        factors, products = filtered[step, some], hidden[step, some]
+        asked, products = filtered[step, some], hidden[step, some]
         for b in range(last - first):
             own = slice(b * length, (b + 1) * length)
             rectify(y[own], real[first + b], rectified)
             correlate(rectified, taps[start:end], convolved, dilation, left)
-            store_all(convolved, factors[own])
-        multiply_transposed(factors, pointwise[step], products)
+            store_all(convolved, asked[own])
+        multiply_transposed(asked, pointwise[step], products)
         _measure(products, epsilon, stats[step, some])
         _normalise(products, stats[step, some], norms[step], x[some], residual, out[some])
         y = out[some]
@@ -150,7 +152,7 @@ def _forward_some(first, last, x, real, plan, epsilon, weights, kept, out):
 def _forward(x, real, plan, epsilon, weights, kept, out):
     """Fill in the output and what is kept of each step: its product's factors, the product, mean and deviation."""
     for chunk in prange(CHUNKS):
-        first, last = chunk * len(real) // CHUNKS, (chunk + 1) * len(real) // CHUNKS
+        first, last = part(chunk, len(real))
         if first < last:
             one_thread()
             _forward_some(first, last, x, real, plan, epsilon, weights, kept, out)
@@ -194,7 +196,7 @@ def _backward(gradient, x, real, plan, weights, kept, of_hidden, of_x, of_weight
     """Fill in all gradients; those of taps and norms are a part for each chunk."""
     of_taps, of_pointwise, of_norms = of_weights
     for chunk in prange(CHUNKS):
-        first, last = chunk * len(real) // CHUNKS, (chunk + 1) * len(real) // CHUNKS
+        first, last = part(chunk, len(real))
         of_taps[chunk, :] = 0
         of_norms[chunk, :] = 0
         if first < last:
@@ -204,8 +206,8 @@ def _backward(gradient, x, real, plan, weights, kept, of_hidden, of_x, of_weight
             )
     features = of_pointwise.shape[1]
     for task in prange(len(plan) * PARTS):
-        step, part = task // PARTS, task % PARTS
-        own = slice(part * features // PARTS, (part + 1) * features // PARTS)
+        step, share = task // PARTS, task % PARTS
+        own = slice(share * features // PARTS, (share + 1) * features // PARTS)
         one_thread()
         transposed_multiply(of_hidden[step][:, own], kept[0][step], of_pointwise[step, own])
 
@@ -218,27 +220,32 @@ class _ConvSteps(torch.autograd.Function):
         ctx: Any, x: Tensor, real: Tensor, plan: np.ndarray, epsilon: np.float32, *parameters: Tensor
     ) -> Tensor:
         taps = torch.cat([weight.t() for weight in parameters[::4]])
+        pointwise = torch.stack(parameters[1::4]).to(factor_type(x))
         norms = torch.stack((torch.stack(parameters[2::4]), torch.stack(parameters[3::4])), dim=1)
-        weights = array(taps), factors(torch.stack(parameters[1::4])), array(norms)
-        (steps, features, width), rows = weights[1].shape, x.shape[0] * x.shape[1]
-        filtered = np.empty((steps, rows, width), weights[1].dtype)
-        kept = filtered, np.empty((steps, rows, features), np.float32), np.empty((steps, rows, 2), np.float32)
-        inputs, out = array(x.view(rows, -1)), x.new_empty(rows, features)
-        _forward(inputs, array(real), plan, epsilon, weights, kept, array(out))
-        ctx.kept = inputs, array(real), plan, weights, kept
-        ctx.shape = x.shape
-        return out.view(*x.shape[:2], -1)
+        (steps, features, width), rows = pointwise.shape, x.shape[0] * x.shape[1]
+        filtered = x.new_empty(steps, rows, width, dtype=pointwise.dtype)
+        hidden, stats = x.new_empty(steps, rows, features), x.new_empty(steps, rows, 2)
+        weights, kept, out = (taps, pointwise, norms), (filtered, hidden, stats), x.new_empty(*x.shape[:2], features)
+        inputs = array(x).reshape(rows, -1), array(real), plan, epsilon
+        _forward(*inputs, tuple(map(array, weights)), tuple(map(array, kept)), array(out).reshape(rows, -1))
+        ctx.save_for_backward(x, real, *weights, *kept)
+        ctx.plan = plan
+        return out
 
     @staticmethod
+    @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
-        inputs, _, plan, weights, kept = ctx.kept
-        of_taps, of_pointwise, of_norms = (
-            torch.empty(shape) for shape in ((CHUNKS, *weights[0].shape), weights[1].shape, (CHUNKS, *weights[2].shape))
-        )
-        of_hidden, of_x = np.empty(kept[1].shape, kept[0].dtype), torch.empty(inputs.shape)
-        of_weights = array(of_taps), array(of_pointwise), array(of_norms)
-        _backward(array(gradient.flatten(0, 1).contiguous()), *ctx.kept, of_hidden, array(of_x), of_weights)
+        x, real, taps, pointwise, norms, *kept = ctx.saved_tensors
+        rows, plan = x.shape[0] * x.shape[1], ctx.plan
+        of_taps, of_norms = (x.new_empty(CHUNKS, *weight.shape) for weight in (taps, norms))
+        of_pointwise, of_x = x.new_empty(pointwise.shape), torch.empty_like(x)
+        of_hidden = torch.empty_like(kept[1], dtype=pointwise.dtype)
+        slopes, inputs = array(gradient.contiguous()).reshape(rows, -1), array(x).reshape(rows, -1)
+        weights, of_weights = (taps, pointwise, norms), (of_taps, of_pointwise, of_norms)
+        arrays = (tuple(map(array, tensors)) for tensors in (weights, kept))
+        outputs = array(of_hidden), array(of_x).reshape(rows, -1), tuple(map(array, of_weights))
+        _backward(slopes, inputs, array(real), plan, *arrays, *outputs)
         gains, biases = of_norms.sum(0).unbind(1)
-        of_filters = of_taps.sum(0).t().split((plan[:, 1] - plan[:, 0]).tolist(), dim=1)  # type: ignore[no-untyped-call]
+        of_filters = of_taps.sum(0).t().split((plan[:, 1] - plan[:, 0]).tolist(), dim=1)
         of_steps = zip(of_filters, of_pointwise.unbind(), gains.unbind(), biases.unbind(), strict=True)
-        return of_x.view(ctx.shape), None, None, None, *(part for of_step in of_steps for part in of_step)
+        return of_x, None, None, None, *(of_part for of_step in of_steps for of_part in of_step)

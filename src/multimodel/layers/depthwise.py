@@ -1,8 +1,4 @@
-"""What a ConvStep does before its pointwise half: ReLU, mask, then one filter per channel over the sequence.
-
-The plain path is torch alone and runs anywhere. `depthwise_cpu` computes the same in one pass over float32 tensors on a
-CPU; it is taken where it can be.
-"""
+"""Depthwise convolution of a sequence: one filter per channel; torch alone, so it runs anywhere."""
 
 from __future__ import annotations
 

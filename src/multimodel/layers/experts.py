@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from multimodel.layers.convolution import NORM_EPSILON
 from multimodel.layers.paths import compiled, fused, steps_compiled
+from multimodel.layers.products import Linear
 
 if TYPE_CHECKING:
     from multimodel.layers.steps_cpu import CompiledExperts
@@ -191,8 +192,8 @@ class DenseExpert(Positionwise, nn.Module):
 
     def __init__(self, width: int, expert_width: int) -> None:
         super().__init__()
-        self.hidden = nn.Linear(width, expert_width, bias=False)
-        self.output = nn.Linear(expert_width, width, bias=False)
+        self.hidden = Linear(width, expert_width, bias=False)
+        self.output = Linear(expert_width, width, bias=False)
         self.norm = nn.LayerNorm(width, eps=NORM_EPSILON)
 
     def forward(

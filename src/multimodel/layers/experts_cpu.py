@@ -13,11 +13,12 @@ import torch
 from jaxtyping import Float, Int
 from numba import prange
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 
 from multimodel.layers.kernels_cpu import (
     Threaded,
     array,
-    factor_number,
+    factor_type,
     kernel,
     multiply,
     multiply_transposed,
@@ -37,7 +38,7 @@ def mix(
     output: Float[Tensor, "e f d"],
 ) -> Float[Tensor, "n d"]:
     """Σ gate · expert(x) over the chosen experts of each position."""
-    return cast("Tensor", _Mix.apply(x.contiguous(), chosen, gates, hidden, output))  # type: ignore[no-untyped-call]
+    return cast("Tensor", _Mix.apply(x.contiguous(), chosen.contiguous(), gates.contiguous(), hidden, output))  # type: ignore[no-untyped-call]
 
 
 @kernel
@@ -96,15 +97,21 @@ def _answer(expert, first, last, x, sources, factors, kept):
 
 @Threaded
 @no_type_check
-def _forward(x, layout, weights, factors, kept, out):
-    """Fill in weights as factors, each expert's rows, what stands between its products, its answers; and their sums."""
-    gates, sources, places, starts = layout
-    answers = kept[2]
-    pieces = _pieces(starts)
+def _round(weights, starts, factors):
+    """The weights of experts that somebody asks, as factors."""
     for expert in prange(len(starts) - 1):
         if starts[expert] < starts[expert + 1]:
             store_all(weights[0][expert], factors[0][expert])
             store_all(weights[1][expert], factors[1][expert])
+
+
+@Threaded
+@no_type_check
+def _forward(x, layout, factors, kept, out):
+    """Fill in each expert's rows, what stands between its products, its answers; and the weighted sums of these."""
+    gates, sources, places, starts = layout
+    answers = kept[2]
+    pieces = _pieces(starts)
     for piece in prange(len(pieces)):
         one_thread()
         expert, first, last = pieces[piece]
@@ -182,25 +189,30 @@ class _Mix(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, chosen: Tensor, gates: Tensor, hidden: Tensor, output: Tensor) -> Tensor:
-        (positions, width), used, number = x.shape, gates.shape[1], factor_number(x)
-        rows = positions * used
-        sources, places = np.empty(rows, np.int64), np.empty((positions, used), np.int64)
-        starts = np.empty(len(hidden) + 1, np.int64)
-        _sort(array(chosen), sources, places, starts)
-        weights, layout = (array(hidden), array(output)), (array(gates), sources, places, starts)
-        factors = weights if number == np.float32 else tuple(np.empty(weight.shape, number) for weight in weights)
-        asked, inner = np.empty((rows, width), number), np.empty((rows, hidden.shape[2]), number)
-        kept, out = (asked, inner, np.empty((rows, width), np.float32)), torch.empty_like(x)
-        _forward(array(x), layout, weights, factors, kept, array(out))
-        ctx.kept = layout, factors, kept
+        rows, number = chosen.numel(), factor_type(x)
+        sources, places = chosen.new_empty(rows), torch.empty_like(chosen)
+        starts = chosen.new_empty(len(hidden) + 1)
+        _sort(array(chosen), array(sources), array(places), array(starts))
+        weights = hidden, output
+        if number != x.dtype:
+            weights = torch.empty_like(hidden, dtype=number), torch.empty_like(output, dtype=number)
+            _round((array(hidden), array(output)), array(starts), tuple(map(array, weights)))
+        asked, inner = (x.new_empty(rows, width, dtype=number) for width in hidden.shape[1:])
+        layout, kept = (gates, sources, places, starts), (asked, inner, x.new_empty(rows, x.shape[1]))
+        out = torch.empty_like(x)
+        arrays = (tuple(map(array, tensors)) for tensors in (layout, weights, kept))
+        _forward(array(x), *arrays, array(out))
+        ctx.save_for_backward(*layout, *weights, *kept)
         return out
 
     @staticmethod
+    @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
-        (gates, *_), factors, (asked, inner, answers) = ctx.kept
-        slopes = np.empty_like(asked), np.empty_like(inner), np.empty_like(answers)
-        of_hidden, of_output = (torch.empty(weight.shape) for weight in factors)
-        of_x, of_gates = torch.empty_like(gradient), torch.empty(gates.shape)
-        outputs = (array(of_hidden), array(of_output)), array(of_x), array(of_gates)
-        _backward(array(gradient.contiguous()), *ctx.kept, slopes, *outputs)
-        return of_x, None, of_gates, of_hidden, of_output
+        saved = ctx.saved_tensors
+        layout, weights, kept = saved[:4], saved[4:6], saved[6:]
+        slopes = tuple(torch.empty_like(rows) for rows in kept)
+        of_weights = tuple(gradient.new_empty(weight.shape) for weight in weights)
+        of_x, of_gates = gradient.new_empty(gradient.shape), torch.empty_like(layout[0])
+        arrays = (tuple(map(array, tensors)) for tensors in (layout, weights, kept, slopes, of_weights))
+        _backward(array(gradient.contiguous()), *arrays, array(of_x), array(of_gates))
+        return of_x, None, of_gates, *of_weights

@@ -1,4 +1,8 @@
-"""What the kernels that numba compiles for a CPU share: matrix products of torch's own library, bfloat16, threads."""
+"""What the kernels that numba compiles for a CPU share: matrix products of torch's own library, bfloat16, threads.
+
+numba compiles a kernel anew when its own file changes, not when one changes that it calls into: after a change here,
+delete `__pycache__`.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +17,7 @@ import torch
 from llvmlite import binding, ir
 from numba import types
 from numba.core import cgutils
+from numba.core.errors import TypingError
 from numba.extending import intrinsic
 from torch import Tensor
 
@@ -37,36 +42,38 @@ class Threaded:
     def __init__(self, function: Callable[..., None]) -> None:
         together = FunctionType(function.__code__, function.__globals__)
         together.__qualname__ += "_together"  # numba keeps one compiled form of a name, whatever the options
-        self.alone, self.together = (
-            kernel(function),
-            numba.njit(**OPTIONS, parallel=PARALLEL | {"prange": True})(together),
-        )
+        self.alone, self.together = kernel(function), numba.njit(**OPTIONS, parallel=PARALLEL)(together)
 
     def __call__(self, *arguments: Any) -> None:
         """Run it."""
         threads = min(torch.get_num_threads(), numba.config.NUMBA_NUM_THREADS)  # type: ignore[attr-defined]
         before = _threads_of_products(1)
-        if threads == 1:
-            self.alone(*arguments)
-        else:
-            numba.set_num_threads(threads)
-            self.together(*arguments)
-        _threads_of_products(before)
+        try:
+            if threads == 1:
+                self.alone(*arguments)
+            else:
+                numba.set_num_threads(threads)
+                self.together(*arguments)
+        finally:
+            _threads_of_products(before)
+
+
+@kernel
+@no_type_check
+def part(chunk, count):
+    """The first of the chunk's things, and the first after them."""
+    return chunk * count // CHUNKS, (chunk + 1) * count // CHUNKS
 
 
 def array(x: Tensor) -> np.ndarray:
-    """The same memory."""
-    return x.detach().numpy()
+    """The same memory; bfloat16, which numpy does not know, as its bits."""
+    x = x.detach()
+    return x.view(torch.uint16).numpy() if x.dtype == torch.bfloat16 else x.numpy()
 
 
-def factor_number(x: Tensor) -> type[np.number[Any]]:
-    """Of the factors of products of this tensor here: float32, or the bits of bfloat16."""
-    return np.uint16 if rounded(x) else np.float32
-
-
-def factors(x: Tensor) -> np.ndarray:
-    """A matrix as a factor of products here: float32, or bits of bfloat16 where factors are rounded."""
-    return array(x.detach().bfloat16().view(torch.uint16)) if rounded(x) else array(x)
+def factor_type(x: Tensor) -> torch.dtype:
+    """Of the factors of products of this tensor here."""
+    return torch.bfloat16 if rounded(x) else x.dtype
 
 
 @intrinsic
@@ -147,6 +154,8 @@ def _threads_of_products(count: int) -> int:
 @intrinsic
 def _blas(typing: Any, letters: Any, sizes: Any, scales: Any, first: Any, second: Any, out: Any) -> Any:
     """Call a product of the BLAS interface, to which all arguments are addresses."""
+    if first.dtype not in (types.float32, types.uint16) or first.dtype != second.dtype or out.dtype != types.float32:
+        raise TypingError(f"no product of {first.dtype} and {second.dtype} in {out.dtype}")
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         kinds = signature.args

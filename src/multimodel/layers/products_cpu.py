@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any, cast, no_type_check
 
-import numpy as np
 import torch
 from jaxtyping import Float
 from numba import prange
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 
 from multimodel.layers.kernels_cpu import (
     CHUNKS,
@@ -17,6 +17,7 @@ from multimodel.layers.kernels_cpu import (
     multiply,
     multiply_transposed,
     one_thread,
+    part,
     store_all,
     transposed_multiply,
 )
@@ -32,7 +33,8 @@ def product(x: Float[Tensor, "n d"], weight: Float[Tensor, "f d"]) -> Float[Tens
 def _round(x, out):
     """Rows to bfloat16."""
     for chunk in prange(CHUNKS):
-        rows = slice(chunk * len(x) // CHUNKS, (chunk + 1) * len(x) // CHUNKS)
+        first, last = part(chunk, len(x))
+        rows = slice(first, last)
         store_all(x[rows], out[rows])
 
 
@@ -42,7 +44,8 @@ def _forward(x, weight, out):
     """A part of the features in each thread."""
     for chunk in prange(CHUNKS):
         one_thread()
-        own = slice(chunk * len(weight) // CHUNKS, (chunk + 1) * len(weight) // CHUNKS)
+        first, last = part(chunk, len(weight))
+        own = slice(first, last)
         multiply_transposed(x, weight[own], out[:, own])
 
 
@@ -52,18 +55,20 @@ def _backward(gradient, x, weight, of_x, of_weight):
     """A part of the rows, then of the features, in each thread."""
     for chunk in prange(CHUNKS):
         one_thread()
-        own = slice(chunk * len(x) // CHUNKS, (chunk + 1) * len(x) // CHUNKS)
+        first, last = part(chunk, len(x))
+        own = slice(first, last)
         multiply(gradient[own], weight, of_x[own])
     for chunk in prange(CHUNKS):
         one_thread()
-        own = slice(chunk * len(weight) // CHUNKS, (chunk + 1) * len(weight) // CHUNKS)
+        first, last = part(chunk, len(weight))
+        own = slice(first, last)
         transposed_multiply(gradient[:, own], x, of_weight[own])
 
 
-def _rounded(x: Tensor) -> np.ndarray:
-    """The bits of bfloat16."""
-    out = np.empty(x.shape, np.uint16)
-    _round(array(x), out)
+def _factors(x: Tensor) -> Tensor:
+    """As bfloat16."""
+    out = torch.empty_like(x, dtype=torch.bfloat16)
+    _round(array(x), array(out))
     return out
 
 
@@ -72,14 +77,15 @@ class _Product(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, weight: Tensor) -> Tensor:
-        out = x.new_empty(len(x), len(weight))
-        ctx.kept = _rounded(x), _rounded(weight)
-        _forward(*ctx.kept, array(out))
+        out, rounded = x.new_empty(len(x), len(weight)), (_factors(x), _factors(weight))
+        _forward(*map(array, rounded), array(out))
+        ctx.save_for_backward(*rounded)
         return out
 
     @staticmethod
+    @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor]:
-        x, weight = ctx.kept
+        x, weight = ctx.saved_tensors
         of_x, of_weight = gradient.new_empty(x.shape), gradient.new_empty(weight.shape)
-        _backward(_rounded(gradient.contiguous()), x, weight, array(of_x), array(of_weight))
+        _backward(*map(array, (_factors(gradient.contiguous()), x, weight, of_x, of_weight)))
         return of_x, of_weight
