@@ -105,20 +105,17 @@ def _forward_some(first, last, inputs, real, heads, causal, weights, biases, fac
     some, read = slice(first * length, last * length), slice(first * reach, last * reach)
     _project(target[some], weights[0], biases[0], factors[0][some], queries[some])
     _project(source[read], weights[1], biases[1], factors[1][read], memory[read])
+    keys, values = memory[:, :width], memory[:, width:]
     size = width // heads
     scale = np.float32(1) / np.sqrt(np.float32(size))
     mixed = np.empty((length, width), np.float32)
     for b in range(first, last):
         own, sources = slice(b * length, (b + 1) * length), slice(b * reach, (b + 1) * reach)
         for head in range(heads):
-            channels, values = (
-                slice(head * size, (head + 1) * size),
-                slice(width + head * size, width + (head + 1) * size),
-            )
-            scores = probabilities[b, head]
-            multiply_transposed(queries[own, channels], memory[sources, channels], scores)
+            channels, scores = slice(head * size, (head + 1) * size), probabilities[b, head]
+            multiply_transposed(queries[own, channels], keys[sources, channels], scores)
             _softmax(scores, real[b], causal, scale)
-            multiply(scores, memory[sources, values], mixed[:, channels])
+            multiply(scores, values[sources, channels], mixed[:, channels])
         store_all(mixed, attended[own])
     multiply_transposed(attended[some], weights[2], out[some])
     for t in range(first * length, last * length):
@@ -150,23 +147,19 @@ def _backward_some(first, last, gradient, heads, weights, kept, slopes, of_biase
     store_all(gradient[some], of_out[some])
     multiply(of_out[some], weights[2], of_mixed)
     asked, recalled = np.empty_like(of_mixed), np.empty((reach * (last - first), 2 * width), np.float32)
+    keys, values = memory[read, :width], memory[read, width:]
+    of_keys, of_values = recalled[:, :width], recalled[:, width:]
     of_scores = np.empty((length, reach), np.float32)
-    for b in range(first, last):
+    questions = queries[some]
+    for b in range(last - first):
         own, sources = slice(b * length, (b + 1) * length), slice(b * reach, (b + 1) * reach)
-        local, there = (
-            slice((b - first) * length, (b - first + 1) * length),
-            slice((b - first) * reach, (b - first + 1) * reach),
-        )
         for head in range(heads):
-            channels, values = (
-                slice(head * size, (head + 1) * size),
-                slice(width + head * size, width + (head + 1) * size),
-            )
-            multiply_transposed(of_mixed[local, channels], memory[sources, values], of_scores)
-            transposed_multiply(probabilities[b, head], of_mixed[local, channels], recalled[there, values])
-            _softmax_backward(probabilities[b, head], of_scores, scale)
-            multiply(of_scores, memory[sources, channels], asked[local, channels])
-            transposed_multiply(of_scores, queries[own, channels], recalled[there, channels])
+            channels, shares = slice(head * size, (head + 1) * size), probabilities[first + b, head]
+            multiply_transposed(of_mixed[own, channels], values[sources, channels], of_scores)
+            transposed_multiply(shares, of_mixed[own, channels], of_values[sources, channels])
+            _softmax_backward(shares, of_scores, scale)
+            multiply(of_scores, keys[sources, channels], asked[own, channels])
+            transposed_multiply(of_scores, questions[own, channels], of_keys[sources, channels])
     for t in range(len(asked)):
         of_biases[:width] += asked[t]
         of_biases[3 * width :] += gradient[first * length + t]
