@@ -61,7 +61,7 @@ def test_one_command_measures_every_part(
         part = content[goal.part]
         assert part["left_out"] or any(goal.column in row["figures"] for row in part["rows"])
     for ratio in (
-        "plain ÷ bfloat16",
+        "plain ÷ float32",
         "× one process",
         "× floor",
         "× pointwise",

@@ -33,10 +33,8 @@ STEPS = ((3, 1), (5, 4), (15, 1), (15, 8))  # kernel and dilation
 
 def passes(block: Block, preset: Preset, device: torch.device) -> dict[str, Way]:
     """Forward as in use; forward and backward, and where asked a step of Adam, as in training."""
-    optimiser, products = (
-        make_optimiser(block.module, preset.training),
-        partial(arithmetic, preset.training.precision, device),
-    )
+    optimiser = make_optimiser(block.module, preset.training)
+    products = partial(arithmetic, preset.training.precision, device)
     block.module.eval()
     with products():
         gradients = tuple(torch.randn_like(output) for output in block.call())

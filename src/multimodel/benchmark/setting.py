@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -11,7 +9,6 @@ import torch
 
 from multimodel.benchmark.timing import Way
 from multimodel.layers.paths import plain_paths
-from multimodel.layers.products import bfloat16_factors
 from multimodel.presets import PRESETS, Preset
 
 SEED = 0
@@ -72,19 +69,9 @@ def precision(preset: Preset) -> torch.dtype:
 
 def plain(way: Way) -> Way:
     """The same, every layer on its plain path."""
-    return within(plain_paths, way)
-
-
-def rounded(way: Way) -> Way:
-    """The same, factors of products rounded to bfloat16."""
-    return within(bfloat16_factors, way)
-
-
-def within(block: Callable[[], AbstractContextManager[None]], way: Way) -> Way:
-    """The same, in such a block."""
 
     def inside() -> object:
-        with block():
+        with plain_paths():
             return way()
 
     return inside

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import cache, partial
 
 from rich.console import Console
@@ -10,8 +11,8 @@ from rich.console import Console
 from multimodel.batch import Batch
 from multimodel.benchmark.models import training_steps
 from multimodel.benchmark.results import Case, Figure, Part, Row
-from multimodel.benchmark.setting import Setting, plain, rounded
-from multimodel.benchmark.timing import in_turn
+from multimodel.benchmark.setting import Setting, plain
+from multimodel.benchmark.timing import Way, in_turn
 from multimodel.tasks.mini8 import NAMES
 from multimodel.training.train import make_streams, make_trainer, start_run
 from multimodel.training.trainer import Trainer, padding
@@ -32,23 +33,32 @@ def first_batches(trainer: Trainer, task: str, count: int) -> list[Batch]:
     return [trainer.streams[task].batch(position).to(trainer.device) for position in range(max(1, count // 4))]
 
 
+def exact(trainer: Trainer, way: Way) -> Way:
+    """The same, products in float32."""
+
+    def inside() -> None:
+        settings = trainer.settings
+        trainer.settings = replace(settings, precision="float32")
+        way()
+        trainer.settings = settings
+
+    return inside
+
+
 def measure(setting: Setting, load: Callable[[], Trainer], task: str) -> list[Row]:
     """One task."""
     trainer = load()
     batches = first_batches(trainer, task, setting.scale.steps)
     way = training_steps(trainer, batches)
-    ways = {"ours": way, "plain": plain(way)}
-    if setting.device.type == "cpu":
-        ways["bfloat16"] = rounded(way)
+    ways = {"ours": way, "plain": plain(way), "float32": exact(trainer, way)}
     times = in_turn(ways, setting.rounds, setting.device)
     figures: dict[str, Figure] = {
         "ms a step": times.milliseconds("ours", len(batches)),
         "target symbols/s": times.speed("ours", sum(batch.symbols for batch in batches)),
         "plain ÷ ours": times.ratio("plain", "ours"),
+        "plain ÷ float32": times.ratio("plain", "float32"),
         "padding, %": 100 * padding(batches),
     }
-    if "bfloat16" in ways:
-        figures["plain ÷ bfloat16"] = times.ratio("plain", "bfloat16")
     return [Row(task, figures)]
 
 
@@ -62,7 +72,7 @@ PART = Part(
     title="Training steps",
     about="Whole steps (forward, backward, clipping, Adam) on the first batches of mini8's tasks, in the preset's "
     "precision; data are read beforehand, and every batch was trained on in the warm-up. plain ÷ ours is time "
-    "without the fast paths over time with them; plain ÷ bfloat16 is the same with `--precision bfloat16`.",
+    "without the fast paths over time with them; plain ÷ float32 is the same with `--precision float32`.",
     drawn="plain ÷ ours",
     cases=cases,
 )

@@ -126,7 +126,7 @@ class ConvBlock(nn.Module):
             nn.init.constant_(step.norm.weight, FIRST_GAIN)
 
     def forward(self, x: Float[Tensor, "b t d"], mask: Float[Tensor, "b t 1"] | None = None) -> Float[Tensor, "b t d"]:
-        """The paper's hidden1 … hidden4."""
+        """The paper's hidden1 … hidden4; the input is added to the second and the last."""
         steps = (self.step1, self.step2, self.step3, self.step4)
         return self.dropout(conv_steps(x, mask, steps, (False, True, False, True)))
 

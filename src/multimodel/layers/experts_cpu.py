@@ -1,7 +1,6 @@
 """The experts of a mixture as one operation, on a CPU: each thread has other rows of positions that ask one expert.
 
-Factors of products are float32 or bfloat16, all else is float32. Of experts that nobody asks, no
-weight is read.
+Factors of products are float32 or bfloat16, all else is float32. Of experts that nobody asks, no weight is read.
 """
 
 from __future__ import annotations
@@ -77,6 +76,16 @@ def _pieces(starts):
 
 @kernel
 @no_type_check
+def _keep_where(active, x):
+    """x = 0 where `active` is not positive."""
+    for row in range(len(x)):
+        values, numbers = x[row], active[row]
+        for c in range(values.shape[0]):
+            values[c] = values[c] if numbers[c] > 0 else np.float32(0)
+
+
+@kernel
+@no_type_check
 def _answer(expert, first, last, x, sources, factors, kept):
     """Of one expert to some rows."""
     asked, inner, answers = kept
@@ -87,10 +96,7 @@ def _answer(expert, first, last, x, sources, factors, kept):
     store_all(gathered, asked[rows])
     between = np.empty((last - first, inner.shape[1]), np.float32)
     multiply(asked[rows], factors[0][expert], between)
-    for row in range(len(between)):
-        values = between[row]
-        for c in range(values.shape[0]):
-            values[c] = values[c] if values[c] > 0 else np.float32(0)
+    _keep_where(between, between)
     store_all(between, inner[rows])
     multiply(inner[rows], factors[1][expert], answers[rows])
 
@@ -139,10 +145,7 @@ def _answer_backward(expert, first, last, gradient, shares, sources, factors, in
     store_all(scaled, of_answers[rows])
     between = np.empty((last - first, inner.shape[1]), np.float32)
     multiply_transposed(of_answers[rows], factors[1][expert], between)
-    for row in range(len(between)):
-        values, active = between[row], inner[first + row]
-        for c in range(values.shape[0]):
-            values[c] = values[c] if active[c] > 0 else np.float32(0)
+    _keep_where(inner[rows], between)
     store_all(between, of_inner[rows])
     multiply_transposed(of_inner[rows], factors[0][expert], of_asked[rows])
 
