@@ -27,7 +27,7 @@ from multimodel.layers.planes import ConvRes, ConvStep2d, SepConv2d
 from multimodel.layers.products import Linear
 from multimodel.layers.timing import NoTiming, Timing
 from multimodel.modalities.audio import AudioStack, Spectrogram, Waveform
-from multimodel.modalities.category import Category
+from multimodel.modalities.category import Category, CategoryInput
 from multimodel.modalities.image import Image
 from multimodel.modalities.modality import Representation
 from multimodel.modalities.text import Text
@@ -282,6 +282,9 @@ CASES: dict[type[nn.Module], Case] = {
     ),
     Waveform: Case(make=lambda: Waveform((4, 5, 6), 3, WIDTH), shape=(2, 17), apply=read_sound, output=(2, 3, WIDTH)),
     Category: Case(make=lambda: Category(7, WIDTH), shape=(2, 30, WIDTH), apply=classified, output=(2, 1, 7)),
+    CategoryInput: Case(
+        make=lambda: CategoryInput(7, WIDTH), shape=(2, 1), apply=read_sound, output=(2, 1, WIDTH), symbols=7
+    ),
     Encoder: Case(
         make=lambda: Encoder(Timing(), blocks(2, causal=False), experts()),
         apply=lambda module, x: module(x, real(x))[0].encoded,

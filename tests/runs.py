@@ -17,7 +17,7 @@ from toy import COLOURS, toy_tasks
 from multimodel.batch import Batch
 from multimodel.build import Sizes
 from multimodel.presets import PRESETS, Preset
-from multimodel.tasks.mini8 import SOURCES
+from multimodel.tasks.mini8 import declarations
 from multimodel.training.checkpoint import RunConfig
 from multimodel.training.settings import TrainingSettings
 from multimodel.training.train import make_streams, make_trainer, run_config
@@ -33,7 +33,7 @@ def toy_config(names: Sequence[str] = (), sizes: Sizes = SIZES, **changes: Any) 
     vocabulary, tasks = toy_tasks()
     chosen = [task for task in tasks if task.name in names or not names]
     preset = Preset(model=sizes, training=replace(TRAINING, **changes))
-    return run_config(preset, "tiny", vocabulary, chosen, Path("nowhere"))
+    return run_config(preset, "tiny", vocabulary, chosen)
 
 
 def toy_trainer(config: RunConfig, resumed: Path | None = None) -> Trainer:
@@ -52,17 +52,22 @@ def weights(trainer: Trainer) -> dict[str, torch.Tensor]:
 def write_mini8(folder: Path) -> Path:
     """The toy tasks in the files of mini8."""
     folder.mkdir(parents=True, exist_ok=True)
-    for task in toy_tasks()[1]:
-        source = SOURCES[task.name]
+    (folder / "mini8.json").write_text(json.dumps({"classes": list(COLOURS)}))
+    for declared, task in zip(declarations(folder), toy_tasks()[1], strict=True):
         rows = [
-            {"id": example.id, source.given: example.input, source.wanted: wanted(task.name, example.output)}
-            | {"source": "toy", "split": split}
+            {"id": example.id, declared.input.column: example.input}
+            | {declared.output.column: wanted(task.name, example.output), "source": "toy", "split": split}
             for split, examples in task.examples.items()
             for example in examples
         ]
-        parquet.write_table(arrow.Table.from_pylist(rows), folder / f"{source.file}.parquet")
-    (folder / "mini8.json").write_text(json.dumps({"classes": list(COLOURS)}))
+        parquet.write_table(arrow.Table.from_pylist(rows), folder / declared.data)
     return folder
+
+
+def found_in(config: RunConfig, folder: Path) -> RunConfig:
+    """The same run, its tasks declared to be those of mini8 in this folder."""
+    origins = {declared.name: declared for declared in declarations(write_mini8(folder))}
+    return replace(config, tasks=tuple(replace(task, origin=origins[task.name]) for task in config.tasks))
 
 
 def wanted(task: str, output: str) -> str | int:

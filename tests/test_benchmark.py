@@ -171,7 +171,7 @@ def test_without_data_a_sentence_says_how_to_get_them(setting: Setting) -> None:
     found = steps.PART.started({})
     add(steps.PART.cases(setting)[0], found)
     assert found.rows == []
-    assert found.left_out.endswith("make the data with `multimodel data build mini8`.")
+    assert found.left_out.endswith("Make the data with `multimodel data build mini8`.")
 
 
 def test_a_part_that_is_left_out_is_not_tried_again() -> None:

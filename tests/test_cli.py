@@ -133,7 +133,7 @@ def test_moved_data_can_be_named_when_resuming(run: Path, tmp_path: Path) -> Non
     there.rename(tmp_path / "gone")
     assert cli.main([*words, "--resume", "--steps", "2", "--data-folder", str(elsewhere)]) == 0
     newest = checkpoint.latest(tmp_path / "run")
-    assert checkpoint.load_config(newest).data_folder == str(elsewhere)
+    assert all(task.origin.folder == elsewhere for task in checkpoint.load_config(newest).tasks)
 
 
 @pytest.mark.parametrize(
@@ -156,8 +156,11 @@ def test_what_a_run_is_made_of_cannot_change(
     [
         (["trian"], "There is no command 'trian': choose from data, train"),
         (["train", "tinny", "--out", "RUN2"], "There is no preset 'tinny': choose from tiny, quickstart, base, paper"),
-        (["train", "tiny", "--out", "RUN2", "--tasks", "smell"], "mini8 has no task 'smell': choose from speech"),
-        (["train", "tiny", "--out", "RUN2", "--data-folder", "none"], "does not exist: make the data with"),
+        (
+            ["train", "tiny", "--out", "RUN2", "--tasks", "smell"],
+            "There is no task 'smell': name a YAML file, or choose from speech",
+        ),
+        (["train", "tiny", "--out", "RUN2", "--data-folder", "none"], "does not exist. Make the data with"),
         (["train", "tiny", "--out", "RUN2", "--steps", "0"], "steps is 0 and must be above 0"),
         (["train", "tiny", "--out", "RUN2", "--rates", "smell", "2"], "a rate for smell"),
         (["train", "tiny", "--out", "RUN"], "already holds a run: give --resume"),
@@ -230,7 +233,7 @@ def test_a_mistake_of_ours_is_not_hidden(monkeypatch: pytest.MonkeyPatch) -> Non
 def test_a_run_that_cannot_start_is_refused_before_any_data_are_read(
     run: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("multimodel.training.train.load_mini8", None)
+    monkeypatch.setattr("multimodel.training.train.declared_tasks", None)
     assert "already holds a run" in failure(capsys, "train", "tiny", "--out", str(run))
     words = ["train", "tiny", "--out", str(run) + "2", "--steps", "None"]
     assert "How long?" in failure(capsys, *words)

@@ -31,7 +31,7 @@ from multimodel.data import (
 )
 from multimodel.data.packages import PackageError
 from multimodel.data.rows import Pair, Picture
-from multimodel.data.splits import identifier, key, split_of
+from multimodel.sources.splits import identifier, key, split_of
 
 
 def test_equal_letters_mean_equal_split_and_name() -> None:

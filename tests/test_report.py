@@ -12,7 +12,7 @@ from xml.etree import ElementTree
 
 import numpy as np
 import pytest
-from runs import toy_config, toy_trainer, write_mini8
+from runs import found_in, toy_config, toy_trainer
 from toy import png, tone, wav
 
 from multimodel import cli
@@ -149,10 +149,9 @@ def about(config: RunConfig, steps: int = 16) -> dict[str, object]:
 
 def write_run(folder: Path, names: Sequence[str] = ()) -> RunConfig:
     """A run folder as training and evaluation leave it, with weights that were never trained."""
-    config = replace(toy_config(names), data_folder=str(folder / "mini8"))
+    config = found_in(toy_config(names), folder / "mini8")
     trainer = toy_trainer(config)
     save(folder, config, trainer.model, trainer.optimiser, trainer.state)
-    write_mini8(folder / "mini8")
     tasks = [task.name for task in config.tasks]
     lines = [json.dumps(asdict(step(number + 1, tasks[number % len(tasks)]))) for number in range(16)]
     (folder / "log.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8")
@@ -317,13 +316,14 @@ def test_steps_after_the_evaluation_are_pointed_out_and_not_counted(run: Path) -
 
 def test_data_that_is_gone_costs_only_the_inputs(run: Path) -> None:
     record = read_record(run)
-    (Path(record.config.data_folder) / "caption.parquet").rename(run / "away")
+    data = record.config.tasks[0].origin.folder
+    (data / "caption.parquet").rename(run / "away")
     try:
         page = Page(write_report(run))
         with pytest.raises(InputError, match=r"caption\.parquet does not exist"):
-            write_report(run, Path(record.config.data_folder))
+            write_report(run, data)
     finally:
-        (run / "away").rename(Path(record.config.data_folder) / "caption.parquet")
+        (run / "away").rename(data / "caption.parquet")
     assert "The inputs are not shown" in page.text
     assert record.evaluations[-1].samples[0].output in page.text
 

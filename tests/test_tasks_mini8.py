@@ -1,39 +1,24 @@
-import json
 from pathlib import Path
 
 import pyarrow as arrow
 import pyarrow.parquet as parquet
 import pytest
-from toy import COLOURS, SIZES, toy_tasks
+from runs import write_mini8
+from toy import SIZES, toy_tasks
 
 from multimodel.errors import InputError
 from multimodel.tasks.encoded import encode_examples
-from multimodel.tasks.mini8 import NAMES, SOURCES, Settings, load_mini8
+from multimodel.tasks.mini8 import NAMES, load_mini8
+from multimodel.tasks.settings import DataSettings
 from multimodel.tasks.task import nets
 
-SETTINGS = Settings(vocabulary=400, class_side=16, caption_side=16)
-FILES = sorted({source.file for source in SOURCES.values()})
+SETTINGS = DataSettings(vocabulary=400, class_side=16, caption_side=16)
+FILES = ("speech", "imageclass", "caption", "parse", "en-de", "en-fr")
 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """The toy tasks in the files of mini8."""
-    _, tasks = toy_tasks()
-    for task in tasks:
-        source = SOURCES[task.name]
-        rows = [
-            {"id": example.id, source.given: example.input, source.wanted: wanted(task.name, example.output)}
-            | {"source": "toy", "split": split}
-            for split, examples in task.examples.items()
-            for example in examples
-        ]
-        parquet.write_table(arrow.Table.from_pylist(rows), tmp_path / f"{source.file}.parquet")
-    (tmp_path / "mini8.json").write_text(json.dumps({"classes": list(COLOURS)}))
-    return tmp_path
-
-
-def wanted(task: str, output: str) -> str | int:
-    return list(COLOURS).index(output) if task == "imageclass" else output
+    return write_mini8(tmp_path)
 
 
 def test_all_eight_tasks_are_read(folder: Path) -> None:
@@ -102,7 +87,6 @@ def test_a_tree_that_cannot_be_read_is_named(folder: Path) -> None:
     rows = parquet.read_table(folder / "parse.parquet").to_pylist()
     rows[1] |= {"id": "bent-1", "tree": "(S (: :-() (NN fox))"}
     parquet.write_table(arrow.Table.from_pylist(rows), folder / "parse.parquet")
-    with pytest.raises(InputError, match="example bent-1: This is not a bracketed tree"):
-        load_mini8(folder, settings=SETTINGS)
-    with pytest.raises(InputError, match="parse train, example bent-1: This is not a bracketed tree"):
-        encode_examples(load_mini8(folder, ["parse"], SETTINGS, toy_tasks()[0])[1][0], "train")
+    _, tasks = load_mini8(folder, ["parse"], SETTINGS, toy_tasks()[0])
+    with pytest.raises(InputError, match=r"parse train: 1 of .*\n.*example bent-1: This is not a bracketed tree"):
+        encode_examples(tasks[0], "train")

@@ -230,5 +230,5 @@ def test_the_same_task_twice_is_refused(tmp_path: Path) -> None:
 def test_a_run_on_own_tasks_needs_no_data_folder(tmp_path: Path) -> None:
     config = toy_config(("fr-en",), steps=1)
     preset = replace(PRESETS["tiny"], training=config.training)
-    made = run_config(preset, "mine", config.vocabulary, config.tasks, tmp_path / "none")
+    made = run_config(preset, "mine", config.vocabulary, config.tasks)
     assert trained(made, tmp_path / "run").is_dir()

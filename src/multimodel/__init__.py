@@ -7,15 +7,49 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from multimodel.batch import Batch, Net, Route
+    from multimodel.errors import InputError
     from multimodel.prediction import TrainedModel, load
+    from multimodel.runs import add, compare, evaluate, export, train
+    from multimodel.tasks.columns import Audio, Category, Image, Text, Tree, Waveform
+    from multimodel.tasks.declaration import Declaration
+    from multimodel.training.adding import Adding
+    from multimodel.training.kinds import KINDS, Kinds
 
-__all__ = ["Batch", "Net", "Route", "TrainedModel", "load"]
+__all__ = [
+    "KINDS",
+    "Adding",
+    "Audio",
+    "Batch",
+    "Category",
+    "Declaration",
+    "Image",
+    "InputError",
+    "Kinds",
+    "Net",
+    "Route",
+    "Text",
+    "TrainedModel",
+    "Tree",
+    "Waveform",
+    "add",
+    "compare",
+    "evaluate",
+    "export",
+    "load",
+    "train",
+]
 
 HOMES = {
     "Batch": "multimodel.batch",
     "Net": "multimodel.batch",
     "Route": "multimodel.batch",
+    "Adding": "multimodel.training.adding",
+    "InputError": "multimodel.errors",
+    **dict.fromkeys(("KINDS", "Kinds"), "multimodel.training.kinds"),
+    **dict.fromkeys(("Audio", "Category", "Image", "Text", "Tree", "Waveform"), "multimodel.tasks.columns"),
+    "Declaration": "multimodel.tasks.declaration",
     "TrainedModel": "multimodel.prediction",
+    **dict.fromkeys(("add", "compare", "evaluate", "export", "train"), "multimodel.runs"),
     "load": "multimodel.prediction",
 }
 

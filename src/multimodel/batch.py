@@ -17,8 +17,8 @@ from torch import Tensor
 class Net:
     """What a modality net must know about its data before it can be built.
 
-    `kind` names the class (`text`, `image`, `spectrogram`, `waveform`, `category`); `size` is the number of symbols,
-    colour channels, frequency bins, samples per step (always 1) or classes.
+    `kind` names the class (`text`, `image`, `spectrogram`, `waveform`, `category`, `category-input`); `size` is the
+    number of symbols, colour channels, frequency bins, samples per step (always 1) or classes.
     """
 
     kind: str

@@ -23,7 +23,7 @@ from multimodel.layers.convolution import ConvBlock
 from multimodel.layers.experts import DenseExpert, MixtureOfExperts, NoExperts
 from multimodel.layers.timing import NoTiming, Timing
 from multimodel.modalities.audio import Spectrogram, Waveform
-from multimodel.modalities.category import Category
+from multimodel.modalities.category import Category, CategoryInput
 from multimodel.modalities.image import Image
 from multimodel.modalities.text import Text
 from multimodel.model import MultiModel
@@ -89,6 +89,7 @@ MODALITIES: Modalities = {
     "spectrogram": lambda sizes, size: Spectrogram(sizes.audio_channels, sizes.audio_strided, sizes.width),
     "waveform": lambda sizes, size: Waveform(sizes.audio_channels, sizes.audio_strided, sizes.width),
     "category": lambda sizes, size: Category(size, sizes.width),
+    "category-input": lambda sizes, size: CategoryInput(size, sizes.width),
 }
 
 

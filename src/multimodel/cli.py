@@ -10,13 +10,16 @@ from collections.abc import Sequence
 from multimodel.errors import InputError
 
 COMMANDS = {
-    "data": "build the data of the eight tasks: multimodel data build mini8",
+    "data": "build the data of the eight tasks, check that of any: multimodel data build mini8",
     "train": "train a preset on a mixture of tasks: multimodel train PRESET --out RUN",
     "evaluate": "score a run on held-out data: multimodel evaluate RUN",
     "predict": "ask a trained model: multimodel predict RUN TASK INPUT…",
+    "export": "keep the part of a run that some tasks use: multimodel export RUN --tasks NAMES --out DIR",
     "report": "write RUN/report.html: multimodel report RUN",
     "bench": "measure speed and memory against floors and a Transformer: multimodel bench",
     "presets": "print each preset's sizes and parameter counts",
+    "tasks": "print the tasks there are, and whether their data is present",
+    "doctor": "print what is known of this machine, and what will hurt on it",
 }
 
 USAGE = "\n".join(

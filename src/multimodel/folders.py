@@ -24,3 +24,8 @@ def features_folder() -> Path:
 def packages_folder() -> Path:
     """Fetched packages."""
     return cache_folder() / "packages"
+
+
+def streams_folder() -> Path:
+    """Rows of data sets that were streamed."""
+    return cache_folder() / "streams"

@@ -15,6 +15,7 @@ from multimodel.errors import InputError
 from multimodel.model import MultiModel
 from multimodel.tasks.task import Task
 from multimodel.training import checkpoint
+from multimodel.training.kinds import KINDS, Kinds
 from multimodel.trees import from_symbols, separate_marks, write_tree
 
 
@@ -54,13 +55,16 @@ class TrainedModel:
         return self.tasks[name]
 
 
-def load(run: str | Path, device: str | torch.device = "cpu") -> TrainedModel:
-    """The newest checkpoint of a run folder (or a checkpoint's own folder), ready to predict."""
+def load(run: str | Path, device: str | torch.device = "cpu", kinds: Kinds = KINDS) -> TrainedModel:
+    """The newest checkpoint of a run folder (or a checkpoint's own folder), ready to predict.
+
+    A run on further kinds of data needs to be told these again.
+    """
     folder = Path(run)
     if not folder.is_dir():
         raise InputError(f"{run} is not a folder: give the one that `multimodel train … --out` wrote.")
     newest = folder if (folder / checkpoint.CONFIG).is_file() else checkpoint.latest(folder)
-    config = checkpoint.load_config(newest)
+    config = checkpoint.load_config(newest, kinds)
     model = config.build()
     checkpoint.load_weights(newest, model)
     return TrainedModel(model.to(device).eval(), {task.name: task for task in config.tasks})

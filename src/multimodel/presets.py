@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from multimodel.build import Sizes
-from multimodel.tasks.mini8 import Settings as DataSettings
+from multimodel.tasks.settings import DataSettings
 from multimodel.training.settings import TrainingSettings
 
 

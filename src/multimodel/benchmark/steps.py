@@ -13,7 +13,7 @@ from multimodel.benchmark.models import training_steps
 from multimodel.benchmark.results import Case, Figure, Part, Row
 from multimodel.benchmark.setting import Setting, plain
 from multimodel.benchmark.timing import Way, in_turn
-from multimodel.tasks.mini8 import NAMES
+from multimodel.tasks.mini8 import NAMES, declarations
 from multimodel.training.train import make_streams, make_trainer, start_run
 from multimodel.training.trainer import Trainer, padding
 
@@ -22,7 +22,7 @@ MIXTURE = "mixture"
 
 def mini8_trainer(setting: Setting) -> Trainer:
     """A run of the preset on mini8, before its first step; raises `InputError` where mini8 is not built."""
-    config = start_run(setting.whole, setting.preset, setting.data_folder)
+    config = start_run(setting.whole, setting.preset, declarations(setting.data_folder, settings=setting.whole.data))
     return make_trainer(config, make_streams(config, Console(quiet=True)), None, setting.device)
 
 

@@ -1,4 +1,4 @@
-"""`multimodel data build mini8`: fetch packages and build the Parquet files of the eight tasks."""
+"""`multimodel data`: build the eight tasks of mini8 from packages, or check the data of any tasks before training."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Literal
 
-import tyro
 from tyro.conf import Positional, arg
+from tyro.extras import subcommand_cli_from_dict
 
 from multimodel.data import mini8
 from multimodel.folders import mini8_folder
@@ -18,8 +18,6 @@ from multimodel.folders import mini8_folder
 class Build:
     """Build a data set from packages; safe to interrupt and to repeat."""
 
-    action: Positional[Literal["build"]]
-    """What to do."""
     name: Positional[Literal["mini8"]]
     """Which data set."""
     out: Path = field(default_factory=mini8_folder)
@@ -30,8 +28,35 @@ class Build:
         mini8.DEFAULT
     )
 
+    def run(self) -> None:
+        """Build."""
+        mini8.build(self.out, packages=self.packages, sources=self.sources)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Check:
+    """Read every example of some tasks: what cannot be used, lengths, inputs that repeat, classes; then warnings."""
+
+    tasks: Positional[tuple[str, ...]] = ()
+    """Names of mini8's tasks and paths of YAML files; all of mini8 where none is named."""
+    data_folder: Path | None = None
+    """Folder of the built mini8, where it is not in the cache."""
+    preset: str = "quickstart"
+    """Preset whose limits and vocabulary hold."""
+    out: Path | None = None
+    """File for the whole report, as JSON."""
+
+    def run(self) -> None:
+        """Check."""
+        from multimodel.commands.check import check  # takes torch along, which `build` need not wait for
+        from multimodel.commands.train import split_names
+
+        check(split_names(self.tasks), self.preset, self.data_folder, self.out)
+
 
 def main(arguments: Sequence[str]) -> None:
-    """Parse and build."""
-    command = tyro.cli(Build, args=arguments, prog="multimodel data")
-    mini8.build(command.out, packages=command.packages, sources=command.sources)
+    """Parse, then do what the first word says."""
+    command: Build | Check = subcommand_cli_from_dict(
+        {"build": Build, "check": Check}, args=arguments, prog="multimodel data"
+    )
+    command.run()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -13,12 +14,15 @@ import tyro
 from tyro.conf import Positional, arg
 
 from multimodel.build import Sizes
+from multimodel.commands.console import table_console
 from multimodel.errors import InputError
-from multimodel.folders import mini8_folder
+from multimodel.evaluation.before_after import before_after_table
 from multimodel.presets import PRESETS, Preset
-from multimodel.tasks.mini8 import NAMES
-from multimodel.tasks.mini8 import Settings as DataSettings
+from multimodel.runs import compare, declare
+from multimodel.tasks import mini8
+from multimodel.tasks.settings import DataSettings
 from multimodel.training import checkpoint
+from multimodel.training.adding import Adding, carry_over, grown_config
 from multimodel.training.checkpoint import RunConfig
 from multimodel.training.processes import is_first, under_torchrun
 from multimodel.training.settings import TrainingSettings
@@ -27,16 +31,21 @@ from multimodel.training.train import check_start, resume_run, start_run, train
 
 @dataclass(frozen=True, kw_only=True)
 class Train:
-    """Train one model on several tasks. A preset sets everything; any of it can be overruled by an option."""
+    """Train one model on several tasks. A preset sets everything; any of it can be overruled by an option.
+
+    With --add a trained model learns further tasks: the run in RUN goes on as another one in --out.
+    """
 
     preset: Positional[str] = tyro.MISSING
-    """tiny, quickstart, base or paper."""
+    """tiny, quickstart, base or paper; with --add the folder of a run."""
     out: Path = tyro.MISSING
     """Folder of the run: checkpoints, logs."""
-    tasks: tuple[str, ...] = NAMES
-    """Tasks to train on, by name, with spaces or commas between."""
-    data_folder: Path = field(default_factory=mini8_folder)
-    """Folder of the built mini8."""
+    tasks: tuple[str, ...] = mini8.NAMES
+    """Tasks to train on: names of mini8's and paths of YAML files, with spaces or commas between."""
+    data_folder: Path | None = None
+    """Folder of the built mini8, where it is not in the cache or where the run had it."""
+    add: tuple[str, ...] = ()
+    """Tasks that the model of the run is to learn as well: paths of YAML files, with spaces or commas between."""
     resume: bool = False
     """Go on with the run in --out, with its own settings where no option overrules them."""
     processes: int = 1
@@ -44,21 +53,41 @@ class Train:
     training: Annotated[TrainingSettings, arg(name="")]
     model: Sizes
     data: DataSettings
+    adding: Adding = field(default_factory=Adding)
 
 
 def main(arguments: Sequence[str]) -> None:
     """Parse twice, since the preset or the run that the words name has the default values; then train."""
     guess = next((word for word in arguments if word in PRESETS), "quickstart")
     outline = parse(arguments, defaults(PRESETS[guess]))
-    if outline.preset not in PRESETS:
+    if outline.preset not in PRESETS and not outline.add:
         raise InputError(f"There is no preset {outline.preset!r}: choose from {', '.join(PRESETS)}.")
     if outline.processes > 1 and not under_torchrun():
         launch(arguments, outline.processes)
         return
-    config = resumed(arguments, outline.out) if outline.resume else started(arguments, outline.preset)
-    place = train(config, outline.out, resume=outline.resume)
+    place = grown(arguments, outline) if outline.add and not outline.resume else trained(arguments, outline)
     if is_first():
         print(f"Trained: {place}")
+    if outline.add and is_first():
+        old, new = compare(Path(outline.preset), outline.out, data_folder=outline.data_folder)
+        table_console().print(before_after_table(old, new))
+
+
+def trained(arguments: Sequence[str], outline: Train) -> Path:
+    """A run from its start or from where it was left; its last checkpoint."""
+    config = resumed(arguments, outline.out) if outline.resume else started(arguments, outline.preset)
+    return train(config, outline.out, resume=outline.resume)
+
+
+def grown(arguments: Sequence[str], outline: Train) -> Path:
+    """A run that goes on from another one with further tasks; its last checkpoint."""
+    newest = checkpoint.latest(Path(outline.preset))
+    known = checkpoint.load_config(newest)
+    command = parse(arguments, own_defaults(known))
+    check_start(command.training, command.out, resume=False)
+    declared = declare(split_names(command.add), known.data, command.data_folder)
+    config = grown_config(known, declared, command.adding, command.training, command.data_folder)
+    return train(config, command.out, initial=partial(carry_over, newest=newest))
 
 
 def launch(arguments: Sequence[str], processes: int) -> None:
@@ -93,19 +122,18 @@ def started(arguments: Sequence[str], preset: str) -> RunConfig:
     command = parse(arguments, defaults(PRESETS[preset]))
     check_start(command.training, command.out, resume=False)
     chosen = Preset(model=command.model, data=command.data, training=command.training)
-    return start_run(chosen, preset, command.data_folder, split_names(command.tasks))
+    return start_run(chosen, preset, declare(split_names(command.tasks), command.data, command.data_folder))
 
 
 def resumed(arguments: Sequence[str], run: Path) -> RunConfig:
     """A run to go on with; what its weights depend on cannot change."""
     known = checkpoint.load_config(checkpoint.latest(run))
-    tasks = tuple(task.name for task in known.tasks)
-    folder = Path(known.data_folder)
-    own = Train(tasks=tasks, data_folder=folder, training=known.training, model=known.model, data=known.data)
+    own = own_defaults(known)
     command = parse(arguments, own)
+    tasks = own.tasks
     fixed = {
-        "preset": (command.preset, known.preset),
-        "tasks": (tuple(split_names(command.tasks)), tasks),
+        "preset": (known.preset if command.add else command.preset, known.preset),
+        "tasks": (tuple(Path(name).stem for name in split_names(command.tasks)), tasks),
         "model": (command.model, known.model),
         "data": (command.data, known.data),
     }
@@ -113,6 +141,12 @@ def resumed(arguments: Sequence[str], run: Path) -> RunConfig:
         if given != kept:
             raise InputError(f"The run in {run} has another {name}: it can only go on with {kept}, not with {given}.")
     return resume_run(run, command.training, command.data_folder)
+
+
+def own_defaults(config: RunConfig) -> Train:
+    """What holds for a run where no option says otherwise."""
+    tasks = tuple(task.name for task in config.tasks)
+    return Train(tasks=tasks, data_folder=None, training=config.training, model=config.model, data=config.data)
 
 
 def split_names(words: Sequence[str]) -> list[str]:

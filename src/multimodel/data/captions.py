@@ -12,7 +12,7 @@ import pyarrow as pa
 from multimodel.data import emoji, stamps
 from multimodel.data.rows import Picture, Row
 from multimodel.data.scenes import Scene, compose
-from multimodel.data.splits import split_of
+from multimodel.sources.splits import split_of
 
 SCHEMA = pa.schema(
     [

@@ -12,7 +12,7 @@ import pyarrow as pa
 from multimodel.data import wordnet
 from multimodel.data.rows import Row
 from multimodel.data.silver_trees import tree_of
-from multimodel.data.splits import identifier, key, split_of
+from multimodel.sources.splits import identifier, key, split_of
 
 SCHEMA = pa.schema([(name, pa.string()) for name in ("id", "text", "tree", "source", "split")])
 TOKENS = range(5, 26)

@@ -16,7 +16,7 @@ import soundfile
 from multimodel.data import amazon_queen
 from multimodel.data.archive import members, single
 from multimodel.data.rows import Row, Utterance
-from multimodel.data.splits import key, split_of
+from multimodel.sources.splits import key, split_of
 
 SCHEMA = pa.schema(
     [

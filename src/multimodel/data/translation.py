@@ -11,7 +11,7 @@ from multimodel.data.catalogues import wesnoth
 from multimodel.data.documents import debian_handbook, gnome_help
 from multimodel.data.rows import Pair, Row
 from multimodel.data.sentences import LANGUAGES
-from multimodel.data.splits import identifier, key, split_of
+from multimodel.sources.splits import identifier, key, split_of
 
 SCHEMAS = {
     f"en-{language}": pa.schema([(name, pa.string()) for name in ("id", "en", language, "source", "split")])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from multimodel.metrics import MEASURES
@@ -28,18 +29,22 @@ def symbol_baselines(task: Task, train: Encoded, test: Encoded) -> dict[str, flo
     }
 
 
-def answer_baseline(task: Task, examples: list[Example]) -> dict[str, float]:
+def answer_baseline(task: Task, train: Encoded, examples: list[Example]) -> dict[str, float]:
     """The measure of right-branching trees, or of ranking the classes by frequency; empty for other tasks."""
-    train = task.examples[TRAIN]
     if task.measure == "class":
-        ranking = by_frequency([example.output for example in train])
+        ranking = by_frequency([task.output.decode(output.tolist()) for output in train.outputs])
         guesses: list[Any] = [ranking] * len(examples)
     elif task.measure == "tree":
-        parser = fit_right_branching(read_tree(example.output) for example in train)
+        parser = fit_right_branching(read_tree(example.output) for example in _kept(task, train))
         guesses = [write_tree(parser.parse(words(read_tree(example.output)))) for example in examples]
     else:
         return {}
     return MEASURES[task.measure](guesses, [example.output for example in examples])
+
+
+def _kept(task: Task, train: Encoded) -> Iterator[Example]:
+    """The training examples that could be encoded."""
+    return (task.examples[TRAIN][int(row)] for row in train.rows)
 
 
 def _symbols(encoded: Encoded) -> list[list[int]]:

@@ -111,30 +111,34 @@ def evaluate(
     *,
     cache: Path | None = None,
     console: Console | None = None,
+    most_bad: float = 0.0,
 ) -> list[TaskEvaluation]:
-    """Evaluate each task; `cache` is a folder for features that are slow to make."""
+    """Evaluate each task; `cache` is a folder for encoded examples, of which the share `most_bad` may be damaged."""
     model.eval()
     hidden = console is None or not console.is_terminal
     shown = track(tasks, "evaluating", console=console, disable=hidden, transient=True)
-    return [evaluate_task(model, task, settings, cache) for task in shown]
+    return [evaluate_task(model, task, settings, cache, most_bad) for task in shown]
 
 
-def evaluate_task(model: MultiModel, task: Task, settings: EvaluationSettings, cache: Path | None) -> TaskEvaluation:
+def evaluate_task(
+    model: MultiModel, task: Task, settings: EvaluationSettings, cache: Path | None, most_bad: float = 0.0
+) -> TaskEvaluation:
     """Score, decode and compare one task."""
     started = time.perf_counter()
-    encoded = encode_examples(task, settings.split, cache=cache, limit=settings.examples)
+    encoded = encode_examples(task, settings.split, cache=cache, limit=settings.examples, most_bad=most_bad)
+    train = encode_examples(task, TRAIN, cache=cache, most_bad=most_bad)
     shuffled = shuffled_inputs(encoded, settings.seed)
-    baselines = symbol_baselines(task, encode_examples(task, TRAIN, cache=cache), encoded)
+    baselines = symbol_baselines(task, train, encoded)
     places = evenly(len(encoded), settings.decode)
-    examples = [task.examples[settings.split][encoded.rows[place]] for place in places]
-    answers = decode(model, task, part(encoded, places), examples, settings.beams)
-    blind = decode(model, task, part(shuffled, places), examples, settings.beams)
+    examples = [task.examples[settings.split][int(row)] for row in encoded.rows[places]]
+    answers = decode(model, task, encoded.take(places), examples, settings.beams)
+    blind = decode(model, task, shuffled.take(places), examples, settings.beams)
     return TaskEvaluation(
         task=task.name,
         split=settings.split,
         measure=task.measure,
         examples=len(encoded),
-        left_out=encoded.too_long,
+        left_out=encoded.too_long + len(encoded.bad),
         teacher_forced=teacher_forced(
             score(model, task, encoded), score(model, task, shuffled), baselines["unigram_log_perplexity"]
         ),
@@ -143,7 +147,7 @@ def evaluate_task(model: MultiModel, task: Task, settings: EvaluationSettings, c
         beams=settings.beams,
         measures=measured(task, answers, examples),
         shuffled_measures=measured(task, blind, examples),
-        baseline_measures=answer_baseline(task, examples),
+        baseline_measures=answer_baseline(task, train, examples),
         signatures=SIGNATURES[task.measure]() if task.measure in SIGNATURES else {},
         samples=samples(examples, encoded.rows[places], answers),
         seconds=time.perf_counter() - started,
@@ -195,19 +199,6 @@ def evenly(length: int, count: int | None) -> np.ndarray:
     if count is None or count >= length:
         return np.arange(length)
     return np.linspace(0, length - 1, count).round().astype(int)
-
-
-def part(encoded: Encoded, places: np.ndarray) -> Encoded:
-    """Some examples of a split."""
-    return Encoded(
-        inputs=[encoded.inputs[place] for place in places],
-        outputs=[encoded.outputs[place] for place in places],
-        input_costs=encoded.input_costs[places],
-        output_lengths=encoded.output_lengths[places],
-        ids=[encoded.ids[place] for place in places],
-        rows=encoded.rows[places],
-        too_long=encoded.too_long,
-    )
 
 
 def write_evaluation(path: Path, evaluations: Sequence[TaskEvaluation], about: dict[str, object]) -> None:

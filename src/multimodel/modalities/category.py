@@ -1,13 +1,14 @@
-"""Categories: the exit flow of Xception over the encoded input (paper, section 2.5.3)."""
+"""Categories: the exit flow of Xception over the encoded input (paper, section 2.5.3), and classes as an input."""
 
 from __future__ import annotations
 
-from jaxtyping import Bool, Float, Int
+import torch
+from jaxtyping import Bool, Float, Int, Num
 from torch import Tensor, nn
 
 from multimodel.layers.convolution import float_mask
 from multimodel.layers.planes import ConvStep2d, max_pool, pad_even, to_plane
-from multimodel.modalities.modality import Representation, Top
+from multimodel.modalities.modality import Bottom, Representation, Top
 
 
 class Category(nn.Module, Top):
@@ -39,3 +40,16 @@ class Category(nn.Module, Top):
         hidden = self.step4(self.step3(hidden, real), real).relu() * real
         average = hidden.sum((1, 2)) / real.sum((1, 2))
         return self.output(average).unsqueeze(1)
+
+
+class CategoryInput(nn.Module, Bottom):
+    """A class that is given: one embedding. The paper only writes classes; the authors' code reads them, too."""
+
+    def __init__(self, classes: int, width: int) -> None:
+        super().__init__()
+        self.embedding = nn.Parameter(torch.randn(classes, width))
+
+    def bottom(self, inputs: Num[Tensor, "b ..."], mask: Bool[Tensor, "b ..."]) -> Representation:
+        """Classes (b, 1) to (b, 1, d)."""
+        rows = nn.functional.embedding(inputs, self.embedding) * float_mask(mask, self.embedding)
+        return Representation(rows, mask, mask.unsqueeze(2))

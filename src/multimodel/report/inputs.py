@@ -10,7 +10,7 @@ from typing import Any
 from multimodel.errors import InputError
 from multimodel.evaluation.evaluate import TaskEvaluation
 from multimodel.report.record import Record
-from multimodel.tasks.mini8 import NAMES, load_mini8
+from multimodel.tasks.mini8 import found_again
 from multimodel.tasks.task import Task
 
 
@@ -24,10 +24,9 @@ class Inputs:
 
 def load_inputs(record: Record, data_folder: Path | None) -> Inputs:
     """The inputs of all samples; data that is gone costs the report its inputs only, unless a folder was named."""
-    names = [evaluation.task for evaluation in record.evaluations if evaluation.task in NAMES]
-    folder = data_folder or Path(record.config.data_folder)
+    names = [evaluation.task for evaluation in record.evaluations]
     try:
-        _, tasks = load_mini8(folder, names, record.config.data, record.config.vocabulary)
+        tasks = found_again([task for task in record.config.tasks if task.name in names], data_folder)
     except InputError as error:
         if data_folder:
             raise

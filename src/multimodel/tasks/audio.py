@@ -6,7 +6,7 @@ import io
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 import soundfile
@@ -31,8 +31,6 @@ LONGEST_FILE = 3600.0  # seconds: more is not unpacked into memory
 class Spectrogram:
     """Log-mel energies, one frame per `hop` samples, of at most `max_seconds`. Raw: WAV, FLAC, MP3, Ogg … bytes."""
 
-    costly: ClassVar[bool] = True
-
     sample_rate: int = 8000
     bins: int = 16
     hop: int = 128
@@ -48,6 +46,11 @@ class Spectrogram:
     def spec(self) -> Net:
         """A spectrogram net over these frequency bins."""
         return Net(kind="spectrogram", size=self.bins)
+
+    @property
+    def version(self) -> str:
+        """Nothing."""
+        return ""
 
     def encode(self, raw: bytes) -> np.ndarray:
         """Energies (t, bins) float16 in 0…1; raises `InputError` if the bytes are no sound."""
@@ -93,8 +96,6 @@ class Spectrogram:
 class Waveform:
     """Samples in −1…1, the loudest one at full scale, of at most `max_seconds`. Raw: WAV, FLAC, MP3, Ogg … bytes."""
 
-    costly: ClassVar[bool] = True
-
     sample_rate: int = 8000
     max_seconds: float = 10.0
     net: str = "speech"
@@ -107,6 +108,11 @@ class Waveform:
     def spec(self) -> Net:
         """A waveform net."""
         return Net(kind="waveform", size=1)
+
+    @property
+    def version(self) -> str:
+        """Nothing."""
+        return ""
 
     def encode(self, raw: bytes) -> np.ndarray:
         """Samples (t,) float16; raises `InputError` if the bytes are no sound."""

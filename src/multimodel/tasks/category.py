@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 from jaxtyping import Bool, Int
@@ -15,20 +15,26 @@ from multimodel.errors import InputError
 from multimodel.tasks.padding import pad
 from multimodel.tasks.vocabulary import Vocabulary
 
+SHOWN = 20  # names in a message
+
 
 @dataclass(frozen=True, kw_only=True)
 class Category:
-    """A class by its name. Raw: the name, `str`; its symbol is its place in `names`."""
-
-    costly: ClassVar[bool] = False
+    """A class by its name. Raw: the name, `str`; its symbol is its place in `names`. `given` ones are an input."""
 
     names: tuple[str, ...]
     net: str = "category"
+    given: bool = False
 
     @property
     def spec(self) -> Net:
         """A net over these classes."""
-        return Net(kind="category", size=len(self.names))
+        return Net(kind="category-input" if self.given else "category", size=len(self.names))
+
+    @property
+    def version(self) -> str:
+        """Nothing."""
+        return ""
 
     def encode(self, raw: str) -> np.ndarray:
         """The class (1,) int32; raises `InputError` for a name that is no class."""
@@ -58,12 +64,13 @@ class Category:
     def read(self, value: str) -> str:
         """The name itself; raises `InputError` if it is no class."""
         if value not in self.names:
-            raise InputError(f"{value!r} is no class here: choose from {', '.join(self.names)}.")
+            more = f" … ({len(self.names):,} in all)" if len(self.names) > SHOWN else ""
+            raise InputError(f"{value!r} is no class here: choose from {', '.join(self.names[:SHOWN])}{more}.")
         return value
 
     def to_json(self) -> dict[str, Any]:
         """Everything."""
-        return {"kind": "category", "names": list(self.names), "net": self.net}
+        return {"kind": "category", "names": list(self.names), "net": self.net, "given": self.given}
 
     @classmethod
     def from_json(cls, values: dict[str, Any], tokenizer: Vocabulary) -> Category:

@@ -1,4 +1,4 @@
-"""A split of a task as arrays, made once before training; what is slow to make is kept on disk."""
+"""A split of a task as arrays, made once before training and kept on disk."""
 
 from __future__ import annotations
 
@@ -6,75 +6,101 @@ import hashlib
 import json
 import os
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from tempfile import NamedTemporaryFile
+from typing import IO
+from zipfile import BadZipFile
 
 import numpy as np
 from rich.console import Console
 from rich.progress import track
 
 from multimodel.errors import InputError
-from multimodel.tasks.features import Feature
-from multimodel.tasks.task import Example, Task
+from multimodel.sources.rows import content_fingerprint
+from multimodel.tasks.arrays import Arrays, Writer, mapped
+from multimodel.tasks.examples import Examples
+from multimodel.tasks.task import Example, Split, Task
 
-CACHE_FORMAT = "1"  # raise when an encoding changes without its settings
+CACHE_FORMAT = "2"  # raise when an encoding changes without its settings
+CHUNK = 512
+NAMED = 10
+SIDES = ("inputs", "outputs")
+INDEX = "index"
+
+Pair = tuple[np.ndarray, np.ndarray]
+"""The arrays of an example's input and output."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Encoded:
     """Examples as arrays, in the order of the task's examples.
 
-    `rows` says where in `task.examples[split]` each came from; `too_long` counts those that were left out;
-    `input_costs` and `output_lengths`, (n,), are body positions and symbols.
+    `rows` says where in `task.examples[split]` each came from; `too_long` counts those that were left out, `bad` names
+    those that could not be used; `input_costs` and `output_lengths`, (n,), are body positions and symbols.
     """
 
-    inputs: Sequence[np.ndarray]
-    outputs: Sequence[np.ndarray]
+    inputs: Arrays
+    outputs: Arrays
     input_costs: np.ndarray
-    output_lengths: np.ndarray
-    ids: Sequence[str]
     rows: np.ndarray
     too_long: int
+    bad: tuple[str, ...] = ()
 
     def __len__(self) -> int:
-        return len(self.ids)
+        return len(self.rows)
+
+    @property
+    def output_lengths(self) -> np.ndarray:
+        """Symbols of each output, (n,)."""
+        return self.outputs.shapes[:, 0]
 
     @cached_property
     def costs(self) -> np.ndarray:
         """Input cost and output length together, (n,)."""
         return self.input_costs + self.output_lengths
 
+    def take(self, places: np.ndarray) -> Encoded:
+        """Some of the examples."""
+        return Encoded(
+            inputs=self.inputs.take(places),
+            outputs=self.outputs.take(places),
+            input_costs=self.input_costs[places],
+            rows=self.rows[places],
+            too_long=self.too_long,
+            bad=self.bad,
+        )
+
 
 def encode_examples(
-    task: Task, split: str, *, cache: Path | None = None, limit: int | None = None, progress: bool = False
+    task: Task,
+    split: str,
+    *,
+    cache: Path | None = None,
+    limit: int | None = None,
+    progress: bool = False,
+    most_bad: float = 0.0,
 ) -> Encoded:
     """Encode the first `limit` examples of a split; those longer than the task's features allow are left out.
 
-    `cache` is a folder for what is slow to encode, sound and pictures. Raises `InputError` for a split that is missing
-    or empty, and for a damaged example, which it names.
+    With the folder `cache` nothing is encoded twice, and nothing kept in memory. Raises `InputError` for a split that
+    is missing, empty or all too long, and, naming them, where more than the share `most_bad` of its examples cannot be
+    used.
     """
     examples = task.examples.get(split, ())[:limit]
     if not examples:
         raise InputError(f"Task {task.name} has no {split} examples.")
-    label = f"{task.name} {split}"
-    inputs = _encode(task.input, [example.input for example in examples], examples, label, cache, progress)
-    outputs = _encode(task.output, [example.output for example in examples], examples, label, None, progress)
-    fits = [task.input.fits(given) and task.output.fits(wanted) for given, wanted in zip(inputs, outputs, strict=True)]
-    rows = [row for row, whole in enumerate(fits) if whole]
-    if not rows:
-        raise InputError(f"All {len(examples)} {split} examples of task {task.name} are longer than its limits.")
-    kept = [inputs[row] for row in rows]
-    return Encoded(
-        inputs=kept,
-        outputs=[outputs[row] for row in rows],
-        input_costs=np.array([task.input.cost(array) for array in kept], dtype=np.int64),
-        output_lengths=np.array([len(outputs[row]) for row in rows], dtype=np.int64),
-        ids=[examples[row].id for row in rows],
-        rows=np.array(rows),
-        too_long=len(examples) - len(rows),
-    )
+    path = None if cache is None else cache / _key(task, examples)
+    found = (path and _load(path)) or _made(task, split, examples, path, progress)
+    if len(found.bad) > most_bad * len(examples):
+        raise InputError(_account(f"{task.name} {split}", found.bad, len(examples), most_bad))
+    if not len(found):
+        raise InputError(
+            f"No {split} example of task {task.name} can be used: {found.too_long:,} are longer than its limits"
+            + (f", {len(found.bad):,} are bad." if found.bad else ".")
+        )
+    return found
 
 
 def shuffled_inputs(encoded: Encoded, seed: int) -> Encoded:
@@ -89,80 +115,150 @@ def shuffled_inputs(encoded: Encoded, seed: int) -> Encoded:
     partner = np.empty_like(cycle)
     partner[cycle] = np.roll(cycle, 1)  # one cycle through all examples: nobody keeps its own input
     return Encoded(
-        inputs=[encoded.inputs[other] for other in partner],
+        inputs=encoded.inputs.take(partner),
         outputs=encoded.outputs,
         input_costs=encoded.input_costs[partner],
-        output_lengths=encoded.output_lengths,
-        ids=encoded.ids,
         rows=encoded.rows,
         too_long=encoded.too_long,
+        bad=encoded.bad,
     )
 
 
-def _encode(
-    feature: Feature,
-    raws: Sequence[object],
-    examples: Sequence[Example],
-    label: str,
-    cache: Path | None,
-    progress: bool,
-) -> Sequence[np.ndarray]:
-    if not feature.costly:
-        return list(_named(feature.encode_many(raws), examples, label))
-    path = None if cache is None else cache / _key(feature, raws)
-    found = None if path is None else _load(path, len(raws))
-    if found is not None:
-        return found
+def _made(task: Task, split: str, examples: Split, path: Path | None, progress: bool) -> Encoded:
+    """Encoded anew; nothing unfinished stays behind, not even on interruption."""
+    try:
+        return _encode(task, split, examples, path, progress)
+    finally:
+        if path is not None:
+            for name in (*SIDES, INDEX):
+                _unfinished(path, name).unlink(missing_ok=True)
+
+
+def _encode(task: Task, split: str, examples: Split, path: Path | None, progress: bool) -> Encoded:
+    costs, rows, bad, too_long = [], [], [], 0
+    with ExitStack() as files:
+        writers = [Writer(_part(path, side, files)) for side in SIDES]
+        for row, (_, pair) in enumerate(each_example(task, split, examples, progress=progress)):
+            if isinstance(pair, str):
+                bad.append(pair)
+            elif not (task.input.fits(pair[0]) and task.output.fits(pair[1])):
+                too_long += 1
+            else:
+                costs.append(task.input.cost(pair[0]))
+                rows.append(row)
+                for writer, array in zip(writers, pair, strict=True):
+                    writer.add(array)
+    index = {
+        "costs": np.array(costs, dtype=np.int64),
+        "rows": np.array(rows, dtype=np.int64),
+        "too_long": np.array(too_long),
+        "bad": np.frombuffer(json.dumps(bad).encode(), dtype=np.uint8),  # text would be as wide as its longest line
+        **{f"{side} shapes": writer.shapes for side, writer in zip(SIDES, writers, strict=True)},
+        **{f"{side} type": np.array(writer.dtype.str) for side, writer in zip(SIDES, writers, strict=True)},
+    }
+    if path is None or not rows:
+        return _from_index(index, *(writer.arrays() for writer in writers))
+    return _save(path, index)
+
+
+def each_example(
+    task: Task, split: str, examples: Split, *, progress: bool = False
+) -> Iterable[tuple[Example | None, Pair | str]]:
+    """Every example in order with its arrays, or why there are none; no example where it cannot be read.
+
+    A few hundred are in memory at a time. Progress is shown on a terminal.
+    """
     console = Console(stderr=True)
-    shown = progress and console.is_terminal
-    arrays = track(feature.encode_many(raws), label, len(raws), console=console, transient=True, disable=not shown)
-    encoded = list(_named(arrays, examples, label))
-    if path is not None:
-        _save(path, encoded)
-    return encoded
+    hidden = not (progress and console.is_terminal)
+    label, pairs = f"{task.name} {split}", _pairs(task, examples)
+    return track(pairs, label, len(examples), console=console, transient=True, disable=hidden)
 
 
-def _named(arrays: Iterable[np.ndarray], examples: Sequence[Example], label: str) -> Iterator[np.ndarray]:
-    """The same arrays; an error says which example it is about."""
-    position = 0
+def _pairs(task: Task, examples: Split) -> Iterator[tuple[Example | None, Pair | str]]:
+    for start in range(0, len(examples), CHUNK):
+        chunk = examples[start : start + CHUNK]
+        try:
+            read = list(chunk)
+            inputs = task.input.encode_many([example.input for example in read])
+            outputs = task.output.encode_many([example.output for example in read])
+            yield from list(zip(read, zip(inputs, outputs, strict=True), strict=True))
+        except InputError:
+            for place in range(len(chunk)):
+                yield _pair(task, chunk, place)
+
+
+def _pair(task: Task, examples: Split, place: int) -> tuple[Example | None, Pair | str]:
     try:
-        for array in arrays:
-            yield array
-            position += 1
+        example = examples[place]
     except InputError as error:
-        raise InputError(f"{label}, example {examples[position].id}: {error}") from error
-
-
-def _key(feature: Feature, raws: Sequence[object]) -> str:
-    """Name of the cache entry: changes with the settings and with any byte of the raw data."""
-    digest = hashlib.blake2b(json.dumps([CACHE_FORMAT, feature.to_json()]).encode(), digest_size=16)
-    for raw in raws:
-        digest.update(hashlib.blake2b(raw if isinstance(raw, bytes) else repr(raw).encode()).digest())
-    return digest.hexdigest()
-
-
-def _save(path: Path, arrays: Sequence[np.ndarray]) -> None:
-    """All arrays end to end in one file, their shapes in another that is written last and so marks the whole."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    _write(path.with_suffix(".values.npy"), np.concatenate([array.ravel() for array in arrays]))
-    _write(path.with_suffix(".shapes.npy"), np.array([array.shape for array in arrays], dtype=np.int64))
-
-
-def _write(path: Path, values: np.ndarray) -> None:
-    with NamedTemporaryFile(dir=path.parent, prefix=path.stem, suffix=".part", delete=False) as part:
-        np.save(part, values, allow_pickle=False)
-    os.replace(part.name, path)
-
-
-def _load(path: Path, count: int) -> Sequence[np.ndarray] | None:
-    """Views into the memory-mapped values, `None` if there is no whole entry."""
+        return None, str(error)
     try:
-        shapes = np.load(path.with_suffix(".shapes.npy"), allow_pickle=False)
-        values = np.asarray(np.load(path.with_suffix(".values.npy"), mmap_mode="r", allow_pickle=False))
-    except (OSError, ValueError, EOFError):
+        return example, (task.input.encode(example.input), task.output.encode(example.output))
+    except InputError as error:
+        return example, f"example {example.id}: {error}"
+
+
+def _account(label: str, bad: Sequence[str], count: int, most: float) -> str:
+    """Which examples are bad."""
+    more = [f"… and {len(bad) - NAMED:,} more."] if len(bad) > NAMED else []
+    head = f"{label}: {len(bad):,} of {count:,} examples cannot be used, and {most:.1%} may be so (--data.most-bad):"
+    return "\n  ".join([head, *bad[:NAMED], *more])
+
+
+def _key(task: Task, examples: Split) -> str:
+    """Name of the cache entry: changes with the settings, the vocabulary and the data."""
+    if isinstance(examples, Examples):
+        data = examples.fingerprint
+    else:
+        data = content_fingerprint([value for example in examples for value in example])
+    features = [task.input.to_json(), task.output.to_json(), task.input.version, task.output.version]
+    return hashlib.blake2b(json.dumps([CACHE_FORMAT, features, data]).encode(), digest_size=16).hexdigest()
+
+
+def _part(path: Path | None, side: str, files: ExitStack) -> IO[bytes] | None:
+    if path is None:
         return None
-    sizes = shapes.prod(axis=1)
-    if len(shapes) != count or int(sizes.sum()) != len(values):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return files.enter_context(_unfinished(path, side).open("wb"))
+
+
+def _unfinished(path: Path, name: str) -> Path:
+    return path.with_suffix(f".{name}.{os.getpid()}.part")
+
+
+def _save(path: Path, index: dict[str, np.ndarray]) -> Encoded:
+    """Give the written arrays their names; the index comes last and so marks the whole."""
+    with _unfinished(path, INDEX).open("wb") as part:
+        np.savez(part, **index)  # type: ignore[arg-type]  # one of its names is taken, by a flag
+    for side in SIDES:
+        os.replace(_unfinished(path, side), path.with_suffix(f".{side}"))
+    os.replace(_unfinished(path, INDEX), path.with_suffix(f".{INDEX}.npz"))
+    found = _load(path)
+    if found is None:
+        raise InputError(f"{path} was written and cannot be read again: look at its disk.")
+    return found
+
+
+def _load(path: Path) -> Encoded | None:
+    """Views into the mapped files, `None` if there is no whole entry."""
+    try:
+        with path.with_suffix(f".{INDEX}.npz").open("rb") as file, np.load(file, allow_pickle=False) as opened:
+            index = dict(opened)
+        arrays = [
+            mapped(path.with_suffix(f".{side}"), np.dtype(str(index[f"{side} type"])), index[f"{side} shapes"])
+            for side in SIDES
+        ]
+        return _from_index(index, *arrays)
+    except (OSError, ValueError, EOFError, LookupError, TypeError, RuntimeError, BadZipFile):
         return None
-    parts = np.split(values, np.cumsum(sizes)[:-1])
-    return [part.reshape(shape) for part, shape in zip(parts, shapes.tolist(), strict=True)]
+
+
+def _from_index(index: dict[str, np.ndarray], inputs: Arrays, outputs: Arrays) -> Encoded:
+    return Encoded(
+        inputs=inputs,
+        outputs=outputs,
+        input_costs=index["costs"],
+        rows=index["rows"],
+        too_long=int(index["too_long"]),
+        bad=tuple(json.loads(index["bad"].tobytes())),
+    )

@@ -6,8 +6,8 @@ symbols back into something to show (`decode`), and what a user gives on the com
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from typing import Any, ClassVar, Protocol, runtime_checkable
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Bool, Shaped
@@ -27,9 +27,6 @@ from multimodel.tasks.vocabulary import Vocabulary
 class Feature(Protocol):
     """One side of a task, its input or its output."""
 
-    costly: ClassVar[bool]
-    """Whether encoding takes so long that its result is worth keeping on disk."""
-
     @property
     def net(self) -> str:
         """Name of the modality net in the model; features of one name share one net."""
@@ -37,6 +34,10 @@ class Feature(Protocol):
     @property
     def spec(self) -> Net:
         """What that net must know."""
+
+    @property
+    def version(self) -> str:
+        """Words for all that `encode` depends on besides the settings in `to_json`."""
 
     def encode(self, raw: Any) -> np.ndarray:
         """The compact array of one raw value; raises `InputError` if the value is damaged."""
@@ -73,13 +74,17 @@ FEATURES: dict[str, Callable[[dict[str, Any], Vocabulary], Feature]] = {
 }
 
 
-def feature_from_json(values: dict[str, Any], tokenizer: Vocabulary) -> Feature:
+def feature_from_json(
+    values: dict[str, Any],
+    tokenizer: Vocabulary,
+    features: Mapping[str, Callable[[dict[str, Any], Vocabulary], Feature]] = FEATURES,
+) -> Feature:
     """The feature that `to_json` wrote; raises `InputError` for an unknown kind or wrong fields."""
     fields = dict(values)
     kind = fields.pop("kind", None)
-    if kind not in FEATURES:
-        raise InputError(f"There is no feature of kind {kind!r}: choose from {', '.join(FEATURES)}.")
+    if kind not in features:
+        raise InputError(f"There is no feature of kind {kind!r}: choose from {', '.join(features)}.")
     try:
-        return FEATURES[kind](fields, tokenizer)
+        return features[kind](fields, tokenizer)
     except (TypeError, KeyError) as error:
         raise InputError(f"The settings of this {kind} feature are wrong: {error}.") from error

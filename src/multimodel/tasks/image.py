@@ -6,7 +6,7 @@ import io
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 from jaxtyping import Bool, Float
@@ -33,8 +33,6 @@ class Image:
     `channels` says how pictures are kept in memory: 3 in colour, 1 in grey.
     """
 
-    costly: ClassVar[bool] = True
-
     height: int
     width: int
     channels: int = CHANNELS
@@ -48,6 +46,11 @@ class Image:
     def spec(self) -> Net:
         """An image net over three colours."""
         return Net(kind="image", size=CHANNELS)
+
+    @property
+    def version(self) -> str:
+        """Nothing."""
+        return ""
 
     def encode(self, raw: bytes) -> np.ndarray:
         """Pixels (h, w, c) uint8; raises `InputError` if the bytes are no image."""

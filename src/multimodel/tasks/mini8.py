@@ -8,168 +8,102 @@ tree without the words.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
-
-import pyarrow.parquet as parquet
-from pyarrow import ArrowException, Table
 
 from multimodel.errors import InputError
-from multimodel.tasks.audio import Spectrogram
-from multimodel.tasks.category import Category
-from multimodel.tasks.features import Feature
-from multimodel.tasks.image import Image
-from multimodel.tasks.task import TRAIN, Example, Task
-from multimodel.tasks.text import Text
-from multimodel.tasks.tree import Tree, tree_symbols
-from multimodel.tasks.vocabulary import Vocabulary, train_vocabulary
+from multimodel.sources.rows import nearest
+from multimodel.tasks.columns import Audio, Category, Column, Image, Text, Tree
+from multimodel.tasks.declaration import Declaration
+from multimodel.tasks.declared import declared_tasks, with_examples
+from multimodel.tasks.settings import DataSettings
+from multimodel.tasks.task import Task
+from multimodel.tasks.vocabulary import Vocabulary
 
-BUILD = "make the data with `multimodel data build mini8`"
-TEXTS = {"speech": ("text",), "caption": ("text",), "parse": ("text",), "en-de": ("en", "de"), "en-fr": ("en", "fr")}
-
-
-@dataclass(frozen=True, kw_only=True)
-class Settings:
-    """Sizes of the data as the model sees them: symbols, pixels and seconds."""
-
-    vocabulary: int = 4096
-    max_symbols: int = 128
-    max_tree_symbols: int = 256
-    class_side: int = 28
-    caption_side: int = 64
-    sample_rate: int = 8000
-    frequency_bins: int = 16
-    max_seconds: float = 10.0
+BUILD = "Make the data with `multimodel data build mini8`."
+ABOUT = "mini8.json"
+NAMES = ("speech", "imageclass", "caption", "parse", "en-de", "de-en", "en-fr", "fr-en")
 
 
-@dataclass(frozen=True, kw_only=True)
-class Source:
-    """Where a task of mini8 comes from: a file, its two columns, and what they are."""
-
-    file: str
-    given: str
-    wanted: str
-    command: str
-    measure: str
+def declarations(folder: Path, names: Sequence[str] = NAMES, settings: DataSettings | None = None) -> list[Declaration]:
+    """The tasks called `names`, in that order; raises `InputError` for an unknown one, and where mini8 is not built."""
+    for name in names:
+        if name not in NAMES:
+            raise InputError(f"mini8 has no task {name!r}: {nearest(name, NAMES)}")
+    sides = _sides((settings or DataSettings()).class_side, _classes(folder / ABOUT))
+    return [_declaration(folder, name, *sides[name]) for name in names]
 
 
-SOURCES = {
-    "speech": Source(file="speech", given="audio", wanted="text", command="to-transcript", measure="transcript"),
-    "imageclass": Source(file="imageclass", given="image", wanted="label", command="to-class", measure="class"),
-    "caption": Source(file="caption", given="image", wanted="text", command="to-caption", measure="caption"),
-    "parse": Source(file="parse", given="text", wanted="tree", command="to-parse-tree", measure="tree"),
-    "en-de": Source(file="en-de", given="en", wanted="de", command="to-german", measure="translation"),
-    "de-en": Source(file="en-de", given="de", wanted="en", command="to-english", measure="translation"),
-    "en-fr": Source(file="en-fr", given="en", wanted="fr", command="to-french", measure="translation"),
-    "fr-en": Source(file="en-fr", given="fr", wanted="en", command="to-english", measure="translation"),
-}
-NAMES = tuple(SOURCES)
+def outline(folder: Path, name: str) -> Declaration:
+    """A task before mini8 is built, when the names of its classes are not known."""
+    return _declaration(folder, name, *_sides(DataSettings().class_side, ("first", "second"))[name])
 
 
 def load_mini8(
     folder: Path,
     names: Sequence[str] = NAMES,
-    settings: Settings | None = None,
+    settings: DataSettings | None = None,
     vocabulary: Vocabulary | None = None,
 ) -> tuple[Vocabulary, tuple[Task, ...]]:
-    """The tasks called `names`, in that order, with all their examples, and their vocabulary.
+    """The tasks called `names`, in that order, with their examples, and their vocabulary.
 
     Without a vocabulary one is trained on the training text of all eight tasks, whichever are asked for, so that runs
-    on some of them can be compared. Raises `InputError` for an unknown task, and for missing or damaged files.
+    on some of them can be compared.
     """
-    for name in names:
-        if name not in SOURCES:
-            raise InputError(f"mini8 has no task {name!r}: choose from {', '.join(NAMES)}.")
-    settings = settings or Settings()
-    vocabulary = vocabulary or _train(folder, settings.vocabulary)
-    classes = _classes(folder)
-    makers = _features(settings, vocabulary, classes)
-    return vocabulary, tuple(_task(folder, name, makers[name], classes) for name in names)
+    settings = settings or DataSettings()
+    declared = declarations(folder, names, settings)
+    return declared_tasks(declared, settings, vocabulary, siblings(declared, settings))
 
 
-def _train(folder: Path, size: int) -> Vocabulary:
-    """Text and symbols of trees of all training examples."""
-    return train_vocabulary(_training_texts(folder), _tree_symbols(folder), size)
+def siblings(declared: Sequence[Declaration], settings: DataSettings) -> list[Declaration]:
+    """All of mini8 where one of these tasks belongs to it: their vocabulary is that of all eight."""
+    folders = [one.folder for one in declared if one.hint == BUILD]
+    return declarations(folders[0], NAMES, settings) if folders else []
 
 
-def _tree_symbols(folder: Path) -> set[str]:
-    """All that stand in training trees; raises `InputError` naming a tree that cannot be read."""
-    found: set[str] = set()
-    for row in _read(folder, "parse", ["id", "tree", "split"]).to_pylist():
-        if row["split"] != TRAIN:
-            continue
-        try:
-            found.update(tree_symbols(row["tree"]))
-        except InputError as error:
-            raise InputError(f"{folder / 'parse.parquet'}, example {row['id']}: {error}") from error
-    return found
+def found_again(tasks: Sequence[Task], folder: Path | None) -> list[Task]:
+    """Tasks of a run with their examples; those of mini8 from this folder, where one is given."""
+    ours = {task.name for task in tasks if task.origin and task.origin.hint == BUILD}
+    return [with_examples(task, folder if task.name in ours else None) for task in tasks]
 
 
-def _training_texts(folder: Path) -> Iterator[str]:
-    for file, columns in TEXTS.items():
-        for column in columns:
-            yield from _column(folder, file, column)
-
-
-def _column(folder: Path, file: str, column: str) -> list[Any]:
-    """A column of the training split."""
-    rows = _read(folder, file, [column, "split"]).to_pylist()
-    return [row[column] for row in rows if row["split"] == TRAIN]
-
-
-def _features(settings: Settings, vocabulary: Vocabulary, classes: Sequence[str]) -> dict[str, tuple[Feature, Feature]]:
-    """Input and output of each task."""
-    text = Text(tokenizer=vocabulary, max_length=settings.max_symbols)
-    tree = Tree(tokenizer=vocabulary, max_length=settings.max_tree_symbols)
-    sound = Spectrogram(
-        sample_rate=settings.sample_rate, bins=settings.frequency_bins, max_seconds=settings.max_seconds
-    )
-    grey = Image(height=settings.class_side, width=settings.class_side, channels=1)
-    colour = Image(height=settings.caption_side, width=settings.caption_side)
-    translation = dict.fromkeys(("en-de", "de-en", "en-fr", "fr-en"), (text, text))
+def _sides(side: int, classes: Sequence[str]) -> dict[str, tuple[Column, Column, str]]:
+    """What goes in, what comes out, and the command."""
     return {
-        "speech": (sound, text),
-        "imageclass": (grey, Category(names=tuple(classes), net="fashion")),
-        "caption": (colour, text),
-        "parse": (text, tree),
-        **translation,
+        "speech": (Audio("audio"), Text("text"), "to-transcript"),
+        "imageclass": (
+            Image("image", side=side, grey=True),
+            Category("label", classes=classes, net="fashion"),
+            "to-class",
+        ),
+        "caption": (Image("image"), Text("text"), "to-caption"),
+        "parse": (Text("text"), Tree("tree"), "to-parse-tree"),
+        "en-de": (Text("en"), Text("de"), "to-german"),
+        "de-en": (Text("de"), Text("en"), "to-english"),
+        "en-fr": (Text("en"), Text("fr"), "to-french"),
+        "fr-en": (Text("fr"), Text("en"), "to-english"),
     }
 
 
-def _task(folder: Path, name: str, features: tuple[Feature, Feature], classes: Sequence[str]) -> Task:
-    source = SOURCES[name]
-    wanted: Callable[[Any], Any] = classes.__getitem__ if source.measure == "class" else str
-    examples: dict[str, list[Example]] = {}
-    for row in _read(folder, source.file, ["id", source.given, source.wanted, "split"]).to_pylist():
-        example = Example(str(row["id"]), row[source.given], wanted(row[source.wanted]))
-        examples.setdefault(row["split"], []).append(example)
-    return Task(
+def _declaration(folder: Path, name: str, given: Column, wanted: Column, command: str) -> Declaration:
+    file = {"de-en": "en-de", "fr-en": "en-fr"}.get(name, name)
+    return Declaration(
         name=name,
-        input=features[0],
-        output=features[1],
-        command=source.command,
-        measure=source.measure,
-        examples=examples,
+        data=f"{file}.parquet",
+        input=given,
+        output=wanted,
+        command=command,
+        split="split",
+        id="id",
+        folder=folder,
+        hint=BUILD,
     )
 
 
-def _classes(folder: Path) -> tuple[str, ...]:
-    path = folder / "mini8.json"
+def _classes(path: Path) -> tuple[str, ...]:
     try:
         return tuple(map(str, json.loads(path.read_text(encoding="utf-8"))["classes"]))
     except FileNotFoundError as error:
-        raise InputError(f"{path} does not exist: {BUILD}.") from error
+        raise InputError(f"{path} does not exist. {BUILD}") from error
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise InputError(f"{path} is damaged ({error}): {BUILD} anew.") from error
-
-
-def _read(folder: Path, file: str, columns: list[str]) -> Table:
-    path = folder / f"{file}.parquet"
-    try:
-        return parquet.read_table(path, columns=columns)
-    except FileNotFoundError as error:
-        raise InputError(f"{path} does not exist: {BUILD}.") from error
-    except (OSError, ArrowException, KeyError) as error:
-        raise InputError(f"{path} is damaged ({error}): {BUILD} anew.") from error
+        raise InputError(f"{path} is damaged ({error}). {BUILD}") from error

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol, overload, runtime_checkable
 
 from multimodel.batch import Net, Route
 from multimodel.errors import InputError
-from multimodel.tasks.features import Feature, feature_from_json
+from multimodel.tasks.columns import COLUMNS, Column
+from multimodel.tasks.declaration import Declaration, declaration_from_json
+from multimodel.tasks.features import FEATURES, Feature, feature_from_json
 from multimodel.tasks.vocabulary import Vocabulary
 
 MEASURES = ("transcript", "class", "caption", "tree", "translation")
@@ -23,12 +25,30 @@ class Example(NamedTuple):
     output: Any
 
 
+@runtime_checkable
+class Split(Protocol):
+    """The examples of one split, in memory or read when they are asked for; a tuple of examples is one."""
+
+    def __len__(self) -> int:
+        """How many there are."""
+
+    @overload
+    def __getitem__(self, place: int) -> Example: ...
+    @overload
+    def __getitem__(self, place: slice) -> Split: ...
+    def __getitem__(self, place: int | slice) -> Example | Split:
+        """One, or some; raises `InputError` for one that cannot be read."""
+
+    def __iter__(self) -> Iterator[Example]:
+        """All, in order."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Task:
     """One task of a mixture.
 
     `measure` says how answers are scored; `examples` are kept by split and may be empty where a model is only used;
-    `rate` multiplies the task's weight in a mixture.
+    `rate` multiplies the task's weight in a mixture; `origin` says where the examples are found again.
     """
 
     name: str
@@ -36,8 +56,9 @@ class Task:
     output: Feature
     command: str
     measure: str
-    examples: Mapping[str, Sequence[Example]] = field(default_factory=dict, repr=False, compare=False)
+    examples: Mapping[str, Split] = field(default_factory=dict, repr=False, compare=False)
     rate: float = 1.0
+    origin: Declaration | None = field(default=None, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         if self.measure not in MEASURES:
@@ -59,14 +80,21 @@ class Task:
             "command": self.command,
             "measure": self.measure,
             "rate": self.rate,
+            "origin": self.origin and self.origin.to_json(),
         }
 
 
-def task_from_json(values: dict[str, Any], tokenizer: Vocabulary) -> Task:
+def task_from_json(
+    values: dict[str, Any],
+    tokenizer: Vocabulary,
+    features: Mapping[str, Callable[[dict[str, Any], Vocabulary], Feature]] = FEATURES,
+    columns: Mapping[str, Callable[..., Column]] = COLUMNS,
+) -> Task:
     """The task that `to_json` wrote, without examples; raises `InputError` for wrong fields."""
     try:
-        ends = {end: feature_from_json(values[end], tokenizer) for end in ("input", "output")}
-        return Task(**{**values, **ends})
+        ends = {end: feature_from_json(values[end], tokenizer, features) for end in ("input", "output")}
+        origin = values["origin"] and declaration_from_json(values["origin"], columns)
+        return Task(**{**values, **ends, "origin": origin})
     except (TypeError, KeyError) as error:
         raise InputError(f"The settings of this task are wrong: {error}.") from error
 

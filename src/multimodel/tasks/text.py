@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import takewhile
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 from jaxtyping import Bool, Int
@@ -38,8 +38,6 @@ def collate_symbols(arrays: Sequence[np.ndarray]) -> tuple[Int[Tensor, "b t"], B
 class Text:
     """Text of at most `max_length` symbols, the end symbol included. Raw: `str`."""
 
-    costly: ClassVar[bool] = False
-
     tokenizer: Vocabulary
     max_length: int
     net: str = "text"
@@ -48,6 +46,11 @@ class Text:
     def spec(self) -> Net:
         """A text net over the whole vocabulary."""
         return Net(kind="text", size=self.tokenizer.size)
+
+    @property
+    def version(self) -> str:
+        """The vocabulary."""
+        return self.tokenizer.sha256
 
     def encode(self, raw: str) -> np.ndarray:
         """Ids (t,) int32, the last one the end symbol."""

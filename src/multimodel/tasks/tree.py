@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 from jaxtyping import Bool, Int
@@ -32,8 +32,6 @@ def tree_symbols(raw: str) -> list[str]:
 class Tree:
     """A tree of at most `max_length` symbols, the end symbol included. Raw: one bracketed line, words included."""
 
-    costly: ClassVar[bool] = False
-
     tokenizer: Vocabulary
     max_length: int
     net: str = "text"
@@ -42,6 +40,11 @@ class Tree:
     def spec(self) -> Net:
         """The text net: its vocabulary holds the symbols of trees."""
         return Net(kind="text", size=self.tokenizer.size)
+
+    @property
+    def version(self) -> str:
+        """The vocabulary."""
+        return self.tokenizer.sha256
 
     def encode(self, raw: str) -> np.ndarray:
         """Ids (t,) int32 of the tree's symbols, the last one the end symbol; raises `InputError` if it is no tree."""

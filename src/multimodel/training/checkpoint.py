@@ -19,12 +19,13 @@ from multimodel.batch import Net
 from multimodel.build import Sizes, build_model
 from multimodel.errors import InputError
 from multimodel.model import MultiModel
-from multimodel.tasks.mini8 import Settings as DataSettings
+from multimodel.tasks.settings import DataSettings
 from multimodel.tasks.task import Task, nets, task_from_json
 from multimodel.tasks.vocabulary import Vocabulary
+from multimodel.training.kinds import KINDS, Kinds
 from multimodel.training.settings import TrainingSettings
 
-FORMAT = 1
+FORMAT = 2
 MOMENTS = ("step", "exp_avg", "exp_avg_sq")
 MODEL, OPTIMISER, CONFIG, STATE, TOKENIZER = (
     "model.safetensors",
@@ -37,15 +38,26 @@ MODEL, OPTIMISER, CONFIG, STATE, TOKENIZER = (
 
 @dataclass(frozen=True, kw_only=True)
 class RunConfig:
-    """What a run is: enough to build its model and features anew without its data."""
+    """What a run is: enough to build its model and features anew without its data.
+
+    The model knows the tasks that are `resting`, too, but is not trained on them; `frozen` are the names, or beginnings
+    of names, of parameters that keep their weights.
+    """
 
     preset: str
     model: Sizes
     data: DataSettings
     training: TrainingSettings
-    data_folder: str
     tasks: tuple[Task, ...]
     vocabulary: Vocabulary
+    resting: tuple[str, ...] = ()
+    frozen: tuple[str, ...] = ()
+    kinds: Kinds = KINDS
+
+    @property
+    def trained(self) -> tuple[Task, ...]:
+        """The tasks that are trained on."""
+        return tuple(task for task in self.tasks if task.name not in self.resting)
 
     @property
     def nets(self) -> dict[str, Net]:
@@ -59,7 +71,7 @@ class RunConfig:
 
     def build(self) -> MultiModel:
         """A model of this run, with initial weights."""
-        return build_model(self.model, self.nets, self.commands)
+        return build_model(self.model, self.nets, self.commands, self.kinds.nets)
 
     def to_json(self) -> dict[str, Any]:
         """Everything but the vocabulary, which is a file of its own."""
@@ -69,8 +81,9 @@ class RunConfig:
             "model": asdict(self.model),
             "data": asdict(self.data),
             "training": asdict(self.training),
-            "data_folder": self.data_folder,
             "tasks": [task.to_json() for task in self.tasks],
+            "resting": list(self.resting),
+            "frozen": list(self.frozen),
         }
 
 
@@ -125,7 +138,7 @@ def save(run: Path, config: RunConfig, model: nn.Module, optimiser: torch.optim.
     return place
 
 
-def load_config(checkpoint: Path) -> RunConfig:
+def load_config(checkpoint: Path, kinds: Kinds = KINDS) -> RunConfig:
     """The run that a checkpoint belongs to; raises `InputError` naming the file that is missing or damaged."""
     values = _read_json(checkpoint / CONFIG)
     if values.get("format") != FORMAT:
@@ -137,9 +150,11 @@ def load_config(checkpoint: Path) -> RunConfig:
             model=Sizes(**_tuples(values["model"])),
             data=DataSettings(**values["data"]),
             training=TrainingSettings(**values["training"]),
-            data_folder=values["data_folder"],
-            tasks=tuple(task_from_json(task, vocabulary) for task in values["tasks"]),
+            tasks=tuple(task_from_json(task, vocabulary, kinds.features, kinds.columns) for task in values["tasks"]),
             vocabulary=vocabulary,
+            resting=tuple(values["resting"]),
+            frozen=tuple(values["frozen"]),
+            kinds=kinds,
         )
     except (TypeError, KeyError, AttributeError, ValueError) as error:
         raise InputError(f"{checkpoint / CONFIG} is damaged ({error}).") from error
@@ -153,9 +168,14 @@ def load_state(checkpoint: Path) -> State:
         raise InputError(f"{checkpoint / STATE} is damaged ({error}).") from error
 
 
+def read_weights(checkpoint: Path) -> dict[str, Tensor]:
+    """A checkpoint's weights by name."""
+    return _read_tensors(checkpoint / MODEL)
+
+
 def load_weights(checkpoint: Path, model: nn.Module) -> None:
     """Fill a model with a checkpoint's weights; names and shapes must agree."""
-    tensors = _read_tensors(checkpoint / MODEL)
+    tensors = read_weights(checkpoint)
     _check_shapes(checkpoint / MODEL, tensors, model.state_dict())
     model.load_state_dict(tensors)
 

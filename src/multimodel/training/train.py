@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from pathlib import Path
 
 import torch
 from rich.console import Console
+from torch import nn
 
 from multimodel.errors import InputError
 from multimodel.folders import features_folder
+from multimodel.model import MultiModel
 from multimodel.presets import Preset
+from multimodel.tasks import mini8
 from multimodel.tasks.batching import Stream
-from multimodel.tasks.encoded import encode_examples
-from multimodel.tasks.mini8 import NAMES, load_mini8
+from multimodel.tasks.declaration import Declaration
+from multimodel.tasks.declared import declared_tasks
+from multimodel.tasks.encoded import NAMED, encode_examples
 from multimodel.tasks.mixture import Mixture, describe, first_averages
 from multimodel.tasks.task import TRAIN, Task
 from multimodel.tasks.vocabulary import Vocabulary
@@ -23,6 +27,7 @@ from multimodel.training import checkpoint
 from multimodel.training.checkpoint import RunConfig, State
 from multimodel.training.display import Display, mixture_table
 from multimodel.training.interruption import interruption
+from multimodel.training.kinds import KINDS, Kinds
 from multimodel.training.processes import Processes, is_first, joined
 from multimodel.training.settings import TrainingSettings
 from multimodel.training.trainer import Trainer, make_optimiser
@@ -33,33 +38,49 @@ def default_device() -> torch.device:
     return torch.device("cuda", torch.cuda.current_device()) if torch.cuda.is_available() else torch.device("cpu")
 
 
-def start_run(preset: Preset, name: str, data: Path, tasks: Sequence[str] = NAMES) -> RunConfig:
-    """The configuration of a run on tasks of mini8, vocabulary trained, examples attached."""
+def start_run(preset: Preset, name: str, declared: Sequence[Declaration], kinds: Kinds = KINDS) -> RunConfig:
+    """The configuration of a run on these tasks, vocabulary trained, examples attached.
+
+    Where a task is one of mini8, the vocabulary is that of all eight: runs on some of them can be compared.
+    """
     console = Console(stderr=True, quiet=not is_first())
-    console.print(f"reading {data} and training the vocabulary", soft_wrap=True, highlight=False)
-    vocabulary, loaded = load_mini8(data, tasks, preset.data)
-    return run_config(preset, name, vocabulary, loaded, data)
+    console.print("reading the data and training the vocabulary", highlight=False)
+    more = mini8.siblings(declared, preset.data)
+    vocabulary, tasks = declared_tasks(declared, preset.data, read_too=more)
+    return dataclasses.replace(run_config(preset, name, vocabulary, tasks), kinds=kinds)
 
 
-def run_config(preset: Preset, name: str, vocabulary: Vocabulary, tasks: Sequence[Task], data: Path) -> RunConfig:
+def run_config(preset: Preset, name: str, vocabulary: Vocabulary, tasks: Sequence[Task]) -> RunConfig:
     """The configuration of a run on any tasks; the preset's rates are given to them."""
-    unknown = set(preset.training.rates) - {task.name for task in tasks} - set(NAMES)
-    if unknown:
-        raise InputError(f"There is a rate for {', '.join(sorted(unknown))}, which is no task of this run.")
-    rated = (dataclasses.replace(task, rate=preset.training.rates.get(task.name, task.rate)) for task in tasks)
     return RunConfig(
         preset=name,
         model=preset.model,
         data=preset.data,
         training=preset.training,
-        data_folder=str(data),
-        tasks=tuple(rated),
+        tasks=rated(tasks, preset.training),
         vocabulary=vocabulary,
     )
 
 
-def train(config: RunConfig, run: Path, *, resume: bool = False, device: torch.device | None = None) -> Path:
+def rated(tasks: Sequence[Task], settings: TrainingSettings) -> tuple[Task, ...]:
+    """The tasks with the rates that the settings have for some of them."""
+    unknown = set(settings.rates) - {task.name for task in tasks} - set(mini8.NAMES)
+    if unknown:
+        raise InputError(f"There is a rate for {', '.join(sorted(unknown))}, which is no task of this run.")
+    return tuple(dataclasses.replace(task, rate=settings.rates.get(task.name, task.rate)) for task in tasks)
+
+
+def train(
+    config: RunConfig,
+    run: Path,
+    *,
+    resume: bool = False,
+    device: torch.device | None = None,
+    initial: Callable[[MultiModel], None] | None = None,
+) -> Path:
     """Train, or go on training, until the budget is used up; the path of the last checkpoint.
+
+    `initial` gives a model that is not resumed its first weights.
 
     Raises `InputError` if the folder already holds a run that is not to be resumed, or no budget is set.
     """
@@ -70,7 +91,8 @@ def train(config: RunConfig, run: Path, *, resume: bool = False, device: torch.d
     with joined() as processes:
         console = Console(stderr=True, quiet=not processes.first)
         streams = make_streams(config, console, processes)
-        trainer = make_trainer(config, streams, run if resume else None, device or default_device(), processes)
+        resumed = run if resume else None
+        trainer = make_trainer(config, streams, resumed, device or default_device(), processes, initial)
         steps = expected_steps(trainer)
         console.print(mixture_table(describe(trainer.mixture, streams, steps)))
         console.print(f"about {steps:,} steps on {machine(trainer)}")
@@ -132,11 +154,15 @@ def make_streams(config: RunConfig, console: Console, processes: Processes | Non
     """Encode the training examples of every task; says which, as some take seconds."""
     settings, processes = config.training, processes or Processes()
     streams = {}
-    for task in config.tasks:
+    for task in config.trained:
         console.print(f"encoding {task.name}", highlight=False)
+        cache, most_bad = features_folder(), config.data.most_bad
+        encoded = encode_examples(task, TRAIN, cache=cache, progress=processes.first, most_bad=most_bad)
+        for line in skipped(encoded.bad):
+            console.print(line, highlight=False, markup=False, soft_wrap=True)
         streams[task.name] = Stream(
             task,
-            encode_examples(task, TRAIN, cache=features_folder(), progress=processes.first),
+            encoded,
             budget=settings.batch_cost,
             seed=settings.seed,
             maximum_examples=settings.batch_examples,
@@ -145,18 +171,30 @@ def make_streams(config: RunConfig, console: Console, processes: Processes | Non
     return streams
 
 
+def skipped(bad: Sequence[str]) -> list[str]:
+    """What to tell of examples that cannot be used: the first few by name, and how many there are."""
+    if not bad:
+        return []
+    more = [f"  … {len(bad):,} in all; `multimodel data check` names every one"] if len(bad) > NAMED else []
+    return [*(f"  skipped: {reason}" for reason in bad[:NAMED]), *more]
+
+
 def make_trainer(
     config: RunConfig,
     streams: dict[str, Stream],
     resumed: Path | None,
     device: torch.device,
     processes: Processes | None = None,
+    initial: Callable[[MultiModel], None] | None = None,
 ) -> Trainer:
     """A trainer at step 0, or where the newest checkpoint of a run left off."""
     settings = config.training
     names = tuple(streams)
     torch.manual_seed(settings.seed)
-    model = config.build().to(device)
+    model = config.build()
+    if initial and not resumed:
+        initial(model)
+    freeze(model.to(device), config.frozen)
     optimiser = make_optimiser(model, settings)
     state = State(positions=dict.fromkeys(names, 0), averages=first_averages(names))
     if resumed:
@@ -166,7 +204,7 @@ def make_trainer(
         state = checkpoint.load_state(newest)
     mixture = Mixture(
         names=names,
-        rates=tuple(task.rate for task in config.tasks),
+        rates=tuple(task.rate for task in config.trained),
         examples=tuple(len(stream.encoded) for stream in streams.values()),
         rule=settings.mixing,
         temperature=settings.temperature,
@@ -176,11 +214,21 @@ def make_trainer(
     return Trainer(model, optimiser, mixture, streams, settings, state, device, processes)
 
 
+def freeze(model: nn.Module, parts: Sequence[str]) -> None:
+    """Parameters of these names, or inside these parts, get no gradient and do not move."""
+    for name, parameter in model.named_parameters():
+        if any(name == part or name.startswith(f"{part}.") for part in parts):
+            parameter.requires_grad_(False)
+
+
 def resume_run(run: Path, training: TrainingSettings | None = None, data: Path | None = None) -> RunConfig:
-    """The configuration of a run to go on with, examples attached, perhaps with a longer budget or moved data."""
+    """The configuration of a run to go on with, examples attached, perhaps with a longer budget or moved mini8."""
     config = checkpoint.load_config(checkpoint.latest(run))
-    names = [task.name for task in config.tasks]
-    folder = data or Path(config.data_folder)
-    _, tasks = load_mini8(folder, names, config.data, config.vocabulary)
-    preset = Preset(model=config.model, data=config.data, training=training or config.training)
-    return run_config(preset, config.preset, config.vocabulary, tasks, folder)
+    return gone_on(config, mini8.found_again(config.trained, data), training or config.training)
+
+
+def gone_on(config: RunConfig, tasks: Sequence[Task], settings: TrainingSettings) -> RunConfig:
+    """The same run with these settings, and with these tasks in the place of those without examples."""
+    found = {task.name: task for task in tasks}
+    again = [found.get(task.name, task) for task in config.tasks]
+    return dataclasses.replace(config, training=settings, tasks=rated(again, settings))

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import unicodedata
+from fractions import Fraction
 
-SHARES = 20
-SPLITS = {0: "test", 1: "dev"}
+SHARE = Fraction(1, 20)
 
 
 def key(text: str) -> str:
@@ -14,9 +14,12 @@ def key(text: str) -> str:
     return "".join(letter for letter in unicodedata.normalize("NFKC", text).casefold() if letter.isalnum())
 
 
-def split_of(text: str) -> str:
-    """`train`, `dev` (one text in twenty) or `test` (one in twenty)."""
-    return SPLITS.get(_number(text) % SHARES, "train")
+def split_of(text: str, share: Fraction = SHARE) -> str:
+    """`train`, `dev` (this share of all texts) or `test` (as many)."""
+    place = _number(text) % share.denominator
+    if place < share.numerator:
+        return "test"
+    return "dev" if place < 2 * share.numerator else "train"
 
 
 def identifier(source: str, text: str) -> str:
@@ -25,4 +28,4 @@ def identifier(source: str, text: str) -> str:
 
 
 def _number(text: str) -> int:
-    return int(hashlib.sha1(key(text).encode()).hexdigest(), 16)
+    return int(hashlib.sha1((key(text) or "".join(text.split())).encode(errors="surrogatepass")).hexdigest(), 16)

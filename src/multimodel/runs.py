@@ -1,0 +1,264 @@
+"""A run from its tasks to its scores: what `multimodel train` and `multimodel evaluate` do, as calls."""
+
+from __future__ import annotations
+
+import dataclasses
+import platform
+from collections.abc import Sequence
+from dataclasses import asdict
+from functools import partial
+from itertools import zip_longest
+from pathlib import Path
+
+import numpy as np
+import torch
+from rich.console import Console
+
+from multimodel.errors import InputError
+from multimodel.evaluation.before_after import before_after_markdown
+from multimodel.evaluation.evaluate import EvaluationSettings, TaskEvaluation, write_evaluation
+from multimodel.evaluation.evaluate import evaluate as evaluate_tasks
+from multimodel.evaluation.score import score
+from multimodel.evaluation.table import markdown_table
+from multimodel.folders import features_folder, mini8_folder
+from multimodel.prediction import TrainedModel, load
+from multimodel.presets import PRESETS, Preset
+from multimodel.sources.rows import nearest
+from multimodel.tasks import mini8
+from multimodel.tasks.declaration import Declaration, read_declaration
+from multimodel.tasks.encoded import Encoded, encode_examples
+from multimodel.tasks.examples import open_examples
+from multimodel.tasks.settings import DataSettings
+from multimodel.tasks.task import TRAIN, Task
+from multimodel.training import checkpoint
+from multimodel.training.adding import Adding, carry_over, grown_config
+from multimodel.training.checkpoint import RunConfig
+from multimodel.training.export import part_of, write_part
+from multimodel.training.kinds import KINDS, Kinds
+from multimodel.training.settings import TrainingSettings
+from multimodel.training.train import check_start, default_device, gone_on, start_run
+from multimodel.training.train import train as train_run
+
+YAML = (".yaml", ".yml")
+MOST_SCORED = 5000
+
+
+def train(
+    tasks: Sequence[Declaration | str],
+    out: str | Path,
+    *,
+    preset: str | Preset = "quickstart",
+    steps: int | None = None,
+    minutes: float | None = None,
+    resume: bool = False,
+    kinds: Kinds = KINDS,
+) -> TrainedModel:
+    """Train one model on these tasks and return it; the run is kept in the folder `out`.
+
+    A task is a `Declaration`, the name of one of mini8's, or the path of a YAML file. `steps` and `minutes` replace the
+    preset's budget. With `resume` the run in `out` goes on. `kinds` are the kinds of data that these tasks may have.
+    Raises `InputError`, one sentence, for what cannot be used.
+    """
+    name, chosen = named_preset(preset)
+    training = chosen.training
+    if steps or minutes:
+        training = dataclasses.replace(training, steps=steps, minutes=minutes)
+    chosen = dataclasses.replace(chosen, training=training)
+    run = Path(out)
+    check_start(training, run, resume=resume)
+    declared = declare(tasks, chosen.data)
+    if resume:
+        config = resumed(checkpoint.load_config(checkpoint.latest(run), kinds), training, declared)
+    else:
+        config = start_run(chosen, name, declared, kinds)
+    train_run(config, run, resume=resume)
+    return load(run, kinds=kinds)
+
+
+def add(
+    run: str | Path,
+    tasks: Sequence[Declaration | str],
+    out: str | Path,
+    adding: Adding | None = None,
+    *,
+    steps: int | None = None,
+    minutes: float | None = None,
+    kinds: Kinds = KINDS,
+) -> TrainedModel:
+    """Teach the model of a run these tasks, too; the model that knows them is kept in the folder `out`.
+
+    `adding` says what keeps its weights, which old tasks are rehearsed, and whether experts are added.
+    """
+    start = checkpoint.latest(Path(run))
+    known = checkpoint.load_config(start, kinds)
+    training = known.training
+    if steps or minutes:
+        training = dataclasses.replace(training, steps=steps, minutes=minutes)
+    check_start(training, Path(out), resume=False)
+    config = grown_config(known, declare(tasks, known.data), adding or Adding(), training)
+    train_run(config, Path(out), initial=partial(carry_over, newest=start))
+    return load(out, kinds=kinds)
+
+
+def evaluate(
+    run: str | Path,
+    tasks: Sequence[Declaration | str] = (),
+    settings: EvaluationSettings | None = None,
+    data_folder: Path | None = None,
+    kinds: Kinds = KINDS,
+) -> list[TaskEvaluation]:
+    """Score the newest checkpoint of a run; write `RUN/evaluation.json`, and its table as `RUN/evaluation.md`.
+
+    `tasks` are some of the run's, all where none is named; one whose data was given in Python must be given again.
+    """
+    folder = Path(run)
+    found, what = evaluate_only(folder, tasks, settings or EvaluationSettings(), data_folder, kinds)
+    write_evaluation(folder / "evaluation.json", found, what)
+    (folder / "evaluation.md").write_text(markdown_table(found), encoding="utf-8")
+    return found
+
+
+def evaluate_only(
+    run: Path,
+    tasks: Sequence[Declaration | str],
+    settings: EvaluationSettings,
+    data_folder: Path | None,
+    kinds: Kinds = KINDS,
+) -> tuple[list[TaskEvaluation], dict[str, object]]:
+    """The scores, and what was scored; nothing is written."""
+    newest = checkpoint.latest(run)
+    config = checkpoint.load_config(newest, kinds)
+    found = evaluate_tasks(
+        load(newest, default_device(), kinds).model,
+        with_data(config, tasks, data_folder),
+        settings,
+        cache=features_folder(),
+        console=Console(stderr=True),
+        most_bad=config.data.most_bad,
+    )
+    return found, about(config, newest, settings)
+
+
+def export(
+    run: str | Path,
+    tasks: Sequence[str],
+    out: str | Path,
+    *,
+    drop_experts: bool = False,
+    data_folder: Path | None = None,
+) -> Path:
+    """Write the part of a run that these tasks use as a run of its own; the path of its checkpoint.
+
+    With `drop_experts`, experts that no position of the first 5,000 training examples of these tasks uses are left out.
+    """
+    newest = checkpoint.latest(Path(run))
+    config = checkpoint.load_config(newest)
+    part_of(config, tasks)
+    importance: list[np.ndarray] = []
+    if drop_experts:
+        model = load(newest, default_device()).model
+        for task in with_data(config, tasks, data_folder):
+            importance = _summed(importance, score(model, task, _first_encoded(task, config)).importance)
+    return write_part(newest, config, tasks, Path(out), importance)
+
+
+def _first_encoded(task: Task, config: RunConfig) -> Encoded:
+    return encode_examples(
+        task, TRAIN, cache=features_folder(), limit=MOST_SCORED, most_bad=config.data.most_bad, progress=True
+    )
+
+
+def _summed(sums: Sequence[np.ndarray], more: Sequence[np.ndarray]) -> list[np.ndarray]:
+    """Layer by layer; a task whose answer is a class has no decoder and so one layer less."""
+    layers = zip_longest(sums, more, fillvalue=np.zeros(1))
+    return [a + b for a, b in layers]
+
+
+def compare(
+    before: str | Path,
+    after: str | Path,
+    tasks: Sequence[Declaration | str] = (),
+    settings: EvaluationSettings | None = None,
+    data_folder: Path | None = None,
+) -> tuple[list[TaskEvaluation], list[TaskEvaluation]]:
+    """Scores of both runs on the same examples, and their table as `AFTER/before-after.md`.
+
+    `tasks` are some of those that the run `after` knows, all where none is named.
+    """
+    settings = settings or EvaluationSettings(examples=1000, decode=100)
+    known, newer = (_task_names(Path(run)) for run in (before, after))
+    asked = tasks or newer
+    both = [task for task in asked if (task.name if isinstance(task, Declaration) else task) in known]
+    new, _ = evaluate_only(Path(after), asked, settings, data_folder)
+    old = evaluate_only(Path(before), both, settings, data_folder)[0] if both else []
+    (Path(after) / "before-after.md").write_text(before_after_markdown(old, new), encoding="utf-8")
+    return old, new
+
+
+def _task_names(run: Path) -> list[str]:
+    return [task.name for task in checkpoint.load_config(checkpoint.latest(run)).tasks]
+
+
+def declare(
+    tasks: Sequence[Declaration | str], settings: DataSettings, folder: Path | None = None
+) -> list[Declaration]:
+    """Tasks by their words: those of mini8, in this folder or the cache, by name, others by the path of a YAML file."""
+    return [_declared(task, settings, folder) for task in tasks]
+
+
+def _declared(word: Declaration | str, settings: DataSettings, folder: Path | None) -> Declaration:
+    if isinstance(word, Declaration):
+        return word
+    if word.endswith(YAML):
+        return read_declaration(Path(word))
+    if word not in mini8.NAMES:
+        raise InputError(f"There is no task {word!r}: name a YAML file, or {nearest(word, mini8.NAMES)}")
+    return mini8.declarations(folder or mini8_folder(), [word], settings)[0]
+
+
+def named_preset(preset: str | Preset) -> tuple[str, Preset]:
+    """A preset and its name; raises `InputError` for a name that is none."""
+    if isinstance(preset, Preset):
+        return "own", preset
+    if preset not in PRESETS:
+        raise InputError(f"There is no preset {preset!r}: {nearest(preset, tuple(PRESETS))}")
+    return preset, PRESETS[preset]
+
+
+def resumed(config: RunConfig, training: TrainingSettings, declared: Sequence[Declaration]) -> RunConfig:
+    """The run to go on with, its tasks given again."""
+    names = [task.name for task in config.trained]
+    if [one.name for one in declared] != names:
+        raise InputError(f"This run has other tasks: it can only go on with {', '.join(names)}.")
+    return gone_on(config, with_data(config, declared), training)
+
+
+def with_data(config: RunConfig, tasks: Sequence[Declaration | str], folder: Path | None = None) -> list[Task]:
+    """The run's tasks of these names, or all of them, with their examples: read again, or as they are given."""
+    known = {task.name: task for task in config.tasks}
+    given = {task.name: task for task in tasks if isinstance(task, Declaration)}
+    names = [task.name if isinstance(task, Declaration) else task for task in tasks] or list(known)
+    for name in names:
+        if name not in known:
+            raise InputError(f"This run has no task {name!r}: {nearest(name, tuple(known))}")
+    return [
+        dataclasses.replace(known[name], origin=given[name], examples=open_examples(given[name]))
+        if name in given
+        else mini8.found_again([known[name]], folder)[0]
+        for name in names
+    ]
+
+
+def about(config: RunConfig, newest: Path, settings: EvaluationSettings) -> dict[str, object]:
+    """What was evaluated, and where."""
+    state = checkpoint.load_state(newest)
+    return {
+        "preset": config.preset,
+        "checkpoint": newest.name,
+        "steps": state.step,
+        "training_minutes": state.seconds / 60,
+        "settings": asdict(settings),
+        "training": asdict(config.training),
+        "model": asdict(config.model),
+        "machine": f"{platform.machine()}, {torch.get_num_threads()} threads, torch {torch.__version__}",
+    }

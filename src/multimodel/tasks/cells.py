@@ -1,0 +1,68 @@
+"""Cells of tables as raw data: text, and the bytes of pictures and sounds, however they were given."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import soundfile
+
+from multimodel.errors import InputError
+from multimodel.tasks.files import read_bytes
+
+PNG_MODES = ("1", "L", "LA", "I;16", "P", "RGB", "RGBA")
+
+
+def words(cell: Any) -> str:
+    """Text or a number as text, without blanks around it; raises `InputError` for anything else, and for nothing."""
+    if isinstance(cell, np.generic):
+        cell = cell.item()
+    if cell is None or (isinstance(cell, float) and cell != cell):  # NaN: nothing, in a column of numbers
+        raise InputError("The cell is empty.")
+    if not isinstance(cell, str | int | float):
+        raise InputError(f"The cell holds {type(cell).__name__}, not text.")
+    found = str(cell).strip()
+    if not found:
+        raise InputError("The cell is empty.")
+    try:
+        found.encode()
+    except UnicodeEncodeError as error:
+        raise InputError("The text is not valid Unicode.") from error
+    return found
+
+
+def png_bytes(picture: Any) -> bytes:
+    """A Pillow image as a PNG file."""
+    buffer = io.BytesIO()
+    near = picture.mode if picture.mode in PNG_MODES else "I;16" if picture.mode == "I" else "RGB"
+    try:
+        picture.convert(near).save(buffer, format="PNG")
+    except Exception as error:  # each of Pillow's many readers fails in its own way
+        raise InputError(f"The image is damaged: {error}.") from error
+    return buffer.getvalue()
+
+
+def file_bytes(cell: Any, file: Callable[[str], Path], what: str) -> bytes:
+    """Bytes, the file of a path, or `{"bytes": …, "path": …}` as the library `datasets` has it."""
+    if isinstance(cell, Mapping):
+        cell = cell.get("bytes") or cell.get("path")
+    if isinstance(cell, bytes) and cell:
+        return cell
+    if isinstance(cell, str | Path) and str(cell):
+        return read_bytes(file(str(cell)), what)
+    raise InputError(f"The cell names no {what} file.")
+
+
+def sound_bytes(cell: Any, file: Callable[[str], Path]) -> bytes:
+    """The bytes of an audio file; `{"array": …, "sampling_rate": …}` is written as WAV."""
+    if isinstance(cell, Mapping) and "array" in cell and "sampling_rate" in cell:
+        buffer = io.BytesIO()
+        try:
+            soundfile.write(buffer, cell["array"], int(cell["sampling_rate"]), format="WAV")
+        except (soundfile.SoundFileError, RuntimeError, TypeError, ValueError, LookupError) as error:
+            raise InputError(f"The array is no recording: {error}.") from error
+        return buffer.getvalue()
+    return file_bytes(cell, file, "audio")

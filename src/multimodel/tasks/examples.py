@@ -1,0 +1,179 @@
+"""The examples of a declared task, read from their rows when they are asked for."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterator, Mapping
+from fractions import Fraction
+from functools import partial
+from pathlib import Path
+from typing import Any, overload
+
+import numpy as np
+
+from multimodel.errors import InputError
+from multimodel.sources.open import WHOLE, open_data, split_name
+from multimodel.sources.rows import Rows, check_column
+from multimodel.sources.splits import split_of
+from multimodel.tasks.columns import Column
+from multimodel.tasks.declaration import Declaration
+from multimodel.tasks.task import TRAIN, Example
+
+SPLIT = "split"
+FINEST = 10**6  # shares are fractions of at most so many parts
+
+
+class Examples:
+    """Some rows of a source as examples; one that cannot be read raises `InputError` with its file and line."""
+
+    def __init__(self, rows: Rows, places: np.ndarray, task: Declaration) -> None:
+        self.rows = rows
+        self.places = places
+        self.task = task
+
+    @property
+    def fingerprint(self) -> str:
+        """Words that change with the data, with the files that its cells name, and with the choice of rows."""
+        columns = (self.task.input.column, self.task.output.column)
+        digest = hashlib.blake2b(self.places.tobytes())
+        for path in self._files():
+            digest.update(_stamp(path))
+        return f"{self.rows.fingerprint} {columns} {digest.hexdigest()}"
+
+    def __len__(self) -> int:
+        return len(self.places)
+
+    def __iter__(self) -> Iterator[Example]:
+        return (self[place] for place in range(len(self)))
+
+    @overload
+    def __getitem__(self, place: int) -> Example: ...
+    @overload
+    def __getitem__(self, place: slice) -> Examples: ...
+    def __getitem__(self, place: int | slice) -> Example | Examples:
+        if isinstance(place, slice):
+            return Examples(self.rows, self.places[place], self.task)
+        row = int(self.places[place])
+        return Example(self.name(row), self._raw(row, self.task.input), self._raw(row, self.task.output))
+
+    def joined(self, others: Examples) -> Examples:
+        """These and other rows of the same source."""
+        return Examples(self.rows, np.union1d(self.places, others.places), self.task)
+
+    def name(self, row: int) -> str:
+        """The cell of the column `id`, or else where the row stands."""
+        if self.task.id is None:
+            return self.rows.where(row)
+        try:
+            return str(self.rows.cell(row, self.task.id))
+        except InputError as error:
+            raise InputError(f"{self.rows.where(row)}: {error}") from error
+
+    def column(self, column: Column) -> Iterator[Any]:
+        """The raw data of one column; what cannot be read is passed over, as in encoding."""
+        for row in self.places.tolist():
+            try:
+                yield self._raw(row, column)
+            except InputError:
+                continue
+
+    def _raw(self, row: int, column: Column) -> Any:
+        try:
+            return column.raw(self.rows.cell(row, column.column), partial(self.rows.file, row))
+        except InputError as error:
+            raise InputError(f"{self.rows.where(row)}: column {column.column!r}: {error}") from error
+
+    def _files(self) -> Iterator[Path]:
+        """Every file that the cells of the input name."""
+        if _names_files(self.rows, self.task.input):
+            for row in self.places.tolist():
+                name = _cell(self.rows, row, self.task.input.column)
+                if isinstance(name, str):
+                    yield self.rows.file(row, name)
+
+
+def open_examples(task: Declaration) -> dict[str, Examples]:
+    """The examples of every split that has any; raises `InputError` for data that is missing, or lacks a column."""
+    found: dict[str, Examples] = {}
+    for split, rows in _opened(task).items():
+        for column in (task.input.column, task.output.column, task.split, task.id):
+            if column is not None:
+                check_column(rows, column, f"The data of task {task.name}")
+        if split == WHOLE:
+            found.update(_divided(rows, task))
+        elif len(rows):
+            found[split] = Examples(rows, np.arange(min(len(rows), task.limit or len(rows))), task)
+    return found
+
+
+def _opened(task: Declaration) -> Mapping[str, Rows]:
+    if task.data is None:
+        raise InputError(f"The data of task {task.name} was given in Python and is not kept: give the task again.")
+    try:
+        return open_data(task.data, task.folder, task.layout, task.limit)
+    except (InputError, OSError) as error:
+        raise InputError(f"Task {task.name}: {error} {task.hint}".strip()) from error
+
+
+def _divided(rows: Rows, task: Declaration) -> dict[str, Examples]:
+    """Rows by the column `split`, or by a hash of what tells them apart."""
+    column = task.split or (SPLIT if SPLIT in rows.columns else None)
+    told_by = _told_by(rows, task)
+    share = Fraction(task.held_out).limit_denominator(FINEST)
+    places: dict[str, list[int]] = {}
+    for row in range(min(len(rows), task.limit or len(rows))):
+        split = _given(rows, row, column) if column else split_of(_told(rows, row, told_by), share)
+        places.setdefault(split, []).append(row)
+    return {split: Examples(rows, np.array(found), task) for split, found in places.items()}
+
+
+def _given(rows: Rows, row: int, column: str) -> str:
+    """What the column `split` says; a damaged row is one of training, where it will be named."""
+    try:
+        word = rows.cell(row, column)
+    except InputError:
+        return TRAIN
+    try:
+        return split_name(str(word))
+    except InputError as error:
+        raise InputError(f"{rows.where(row)}: column {column!r}: {error}") from error
+
+
+def _told_by(rows: Rows, task: Declaration) -> str | None:
+    """The column whose cells divide the rows: the input if it is text or paths, else the id, else an output in words.
+
+    Bytes of pictures and sounds are left alone: to look at all of them takes too long.
+    """
+    if task.input.tells_apart or _names_files(rows, task.input):
+        return task.input.column
+    return task.id or (task.output.column if task.output.tells_apart else None)
+
+
+def _told(rows: Rows, row: int, column: str | None) -> str:
+    """The cell to divide by, the number of the row where there is none."""
+    cell = None if column is None else _cell(rows, row, column)
+    return f"row {row}" if cell is None else str(cell)
+
+
+def _names_files(rows: Rows, column: Column) -> bool:
+    """Whether the cells are paths, as the first that can be read is."""
+    cells = (_cell(rows, row, column.column) for row in range(len(rows)))
+    return column.reads_files and isinstance(next((cell for cell in cells if cell is not None), None), str)
+
+
+def _cell(rows: Rows, row: int, column: str) -> Any:
+    """A cell, `None` where the row is damaged."""
+    try:
+        return rows.cell(row, column)
+    except InputError:
+        return None
+
+
+def _stamp(path: Path) -> bytes:
+    """What changes with a file, or when it appears."""
+    try:
+        found = os.stat(path)
+        return f"{found.st_size}:{found.st_mtime_ns}\n".encode()
+    except (OSError, ValueError):
+        return b"missing\n"

@@ -1,0 +1,409 @@
+"""Tables, folders, aligned text and values in Python as rows: what is read, what is damaged, what is refused."""
+
+import json
+import random
+from collections.abc import Mapping
+from contextlib import suppress
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+import pandas
+import pyarrow as arrow
+import pyarrow.parquet as parquet
+import pytest
+from hypothesis import given
+from hypothesis import strategies as some
+from PIL import Image as Pillow
+
+from multimodel.errors import InputError
+from multimodel.sources.open import WHOLE, open_data, split_name
+from multimodel.sources.rows import Rows, check_column, content_fingerprint
+from multimodel.sources.splits import split_of
+from multimodel.sources.tables import Parquet, read_csv, read_jsonl, read_table, read_tsv
+
+
+def written(path: Path, content: str | bytes) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content.encode() if isinstance(content, str) else content)
+    return path
+
+
+def column(rows: Rows, name: str) -> list[object]:
+    return [rows.cell(row, name) for row in range(len(rows))]
+
+
+def whole(data: object, folder: Path, **options: object) -> Rows:
+    found = open_data(data, folder, **options)
+    assert list(found) == [WHOLE]
+    return found[WHOLE]
+
+
+def table(path: Path, columns: Mapping[str, object], rows: int = 10) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    parquet.write_table(arrow.table(columns), path, row_group_size=rows)
+    return path
+
+
+# CSV
+
+
+def test_quoted_commas_and_line_breaks_belong_to_a_cell_and_later_lines_keep_their_numbers(tmp_path: Path) -> None:
+    rows = read_csv(written(tmp_path / "a.csv", 'text,label\n"one, two\nthree ""four""",x\n\n\nfive,y\n'))
+    assert column(rows, "text") == ['one, two\nthree "four"', "five"]
+    assert column(rows, "label") == ["x", "y"]
+    assert [rows.where(row) for row in range(2)] == [f"{tmp_path}/a.csv, line 2", f"{tmp_path}/a.csv, line 6"]
+    assert rows.file(0, "b.png") == tmp_path / "b.png"
+
+
+@pytest.mark.parametrize("content", ["\ufefftext,label\r\none,x\r\n\r\ntwo,y", "text,label\n\none,x\ntwo,y\n\n\n"])
+def test_byte_order_marks_line_ends_and_empty_lines_change_nothing(tmp_path: Path, content: str) -> None:
+    rows = read_csv(written(tmp_path / "a.csv", content))
+    assert rows.columns == ("text", "label")
+    assert column(rows, "text") == ["one", "two"]
+
+
+@pytest.mark.parametrize("ending", ["csv", "tsv"])
+def test_a_row_with_too_few_or_too_many_cells_is_damaged_and_the_others_are_not(tmp_path: Path, ending: str) -> None:
+    lines = ["text,label", "one,x", "two", "three,y,z", "four,x"]
+    content = "\n".join(lines).replace(",", {"csv": ",", "tsv": "\t"}[ending])
+    rows = read_table(written(tmp_path / f"a.{ending}", content))
+    assert rows.cell(0, "label") == rows.cell(3, "label") == "x"
+    for row, count in ((1, 1), (2, 3)):
+        with pytest.raises(InputError, match=f"has {count} cells, and the first line names 2 columns"):
+            rows.cell(row, "text")
+    assert rows.where(2).endswith(f"a.{ending}, line 4")
+
+
+@pytest.mark.parametrize("ending", ["csv", "tsv", "jsonl"])
+def test_bytes_that_are_not_utf8_damage_their_row_alone(tmp_path: Path, ending: str) -> None:
+    good, bad = ('{"text": "gut"}', '{"text": }') if ending == "jsonl" else ("gut", "schön")
+    head = "" if ending == "jsonl" else "text\n"
+    rows = read_table(written(tmp_path / f"a.{ending}", f"{head}{good}\n{bad}\n{good}\n".encode("latin-1")))
+    assert rows.cell(0, "text") == rows.cell(2, "text") == "gut"
+    with pytest.raises(InputError, match=r"not UTF-8|no JSON object"):
+        rows.cell(1, "text")
+
+
+def test_nul_bytes_and_cells_of_a_megabyte_are_read_as_they_are(tmp_path: Path) -> None:
+    long = "a\0b" * 350_000
+    rows = read_csv(written(tmp_path / "a.csv", f"text,label\n{long},x\n"))
+    assert rows.cell(0, "text") == long
+
+
+def test_a_quotation_mark_that_is_never_closed_is_named_and_does_not_swallow_the_rest(tmp_path: Path) -> None:
+    lines = ["text,label", "one,x", 'two,"y', *["more,x"] * 50]
+    with pytest.raises(InputError, match=r"a\.csv, line 3: a quotation mark opens a cell here"):
+        read_csv(written(tmp_path / "a.csv", "\n".join(lines)))
+    assert len(read_csv(written(tmp_path / "a.csv", 'text,label\n"one","x"'))) == 1
+
+
+def test_in_tsv_a_quotation_mark_is_a_letter_and_so_is_a_lone_carriage_return(tmp_path: Path) -> None:
+    rows = read_tsv(written(tmp_path / "a.tsv", 'text\tlabel\r\n"one\tx\r\n5" \rdisk\ty\r\n'))
+    assert column(rows, "text") == ['"one', '5" \rdisk']
+    assert column(rows, "label") == ["x", "y"]
+
+
+@pytest.mark.parametrize("ending", ["csv", "tsv"])
+def test_a_table_may_have_no_rows_but_not_no_header(tmp_path: Path, ending: str) -> None:
+    assert len(read_table(written(tmp_path / f"a.{ending}", "text\n"))) == 0
+    for content in ("", "\n\r\n"):
+        with pytest.raises(InputError, match="is empty: its first line must name the columns"):
+            read_table(written(tmp_path / f"a.{ending}", content))
+    with pytest.raises(InputError, match="names a column twice: a, b, a"):
+        read_table(written(tmp_path / f"a.{ending}", {"csv": "a,b,a", "tsv": "a\tb\ta"}[ending]))
+    with pytest.raises(InputError, match="is not UTF-8: write it anew"):
+        read_table(written(tmp_path / f"a.{ending}", "text,label\none,x".encode("utf-16")))
+
+
+# JSON lines
+
+
+def test_broken_lines_of_jsonl_are_damaged_and_missing_keys_are_empty(tmp_path: Path) -> None:
+    lines = ['{"text": "a", "n": NaN}', "{broken", "", "[1]", '{"label": {"deep": [1]}}', "[" * 100_000, "7", "{}"]
+    rows = read_jsonl(written(tmp_path / "a.jsonl", "\r\n".join(lines)))
+    assert rows.columns == ("text", "n", "label")
+    assert len(rows) == 7
+    assert np.isnan(rows.cell(0, "n"))
+    assert [rows.cell(3, "text"), rows.cell(3, "label"), rows.cell(6, "text")] == [None, {"deep": [1]}, None]
+    for row, line in ((1, 2), (2, 4), (4, 6), (5, 7)):
+        assert rows.where(row).endswith(f", line {line}")
+        with pytest.raises(InputError, match="no JSON object"):
+            rows.cell(row, "text")
+
+
+@pytest.mark.parametrize(("content", "why"), [("", "It is empty"), ('[{"text": "a"}]\n', "no object in braces")])
+def test_a_file_without_any_object_is_no_jsonl(tmp_path: Path, content: str, why: str) -> None:
+    with pytest.raises(InputError, match=f"must hold JSON objects, one a line.*{why}"):
+        read_jsonl(written(tmp_path / "a.jsonl", content))
+
+
+# Parquet
+
+
+def test_cells_of_parquet_come_back_in_any_order_across_row_groups(tmp_path: Path) -> None:
+    texts = [None if number % 7 == 3 else f"text {number}" for number in range(45)]
+    lists = [[number, {"a": str(number)}["a"]][:1] for number in range(45)]
+    rows = Parquet(table(tmp_path / "a.parquet", {"text": texts, "list": lists}))
+    assert rows._file.num_row_groups == 5
+    order = random.Random(3).choices(range(45), k=200)
+    assert [rows.cell(row, "text") for row in order] == [texts[row] for row in order]
+    assert [rows.cell(row, "list") for row in order] == [lists[row] for row in order]
+    assert rows.where(31) == f"{tmp_path}/a.parquet, row 31"
+
+
+def test_fields_of_structures_are_columns_too_and_a_column_with_a_dot_is_itself(tmp_path: Path) -> None:
+    pairs = [{"en": "dog", "more": {"de": "Hund"}}, {"en": "cat", "more": None}, None]
+    rows = Parquet(table(tmp_path / "a.parquet", {"p.en": ["x", "y", "z"], "p": pairs, "n": [1, 2, 3]}, 2))
+    assert rows.columns == ("p.en", "p", "n", "p.more", "p.more.de")
+    assert column(rows, "p") == pairs
+    assert column(rows, "p.en") == ["x", "y", "z"]
+    assert column(rows, "p.more.de") == ["Hund", None, None]
+
+
+def test_labels_are_read_without_the_pictures_beside_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = Parquet(table(tmp_path / "a.parquet", {"image": [b"x" * 1000] * 30, "label": list(range(30))}))
+    asked, read = [], parquet.ParquetFile.read_row_group
+
+    def read_row_group(file: parquet.ParquetFile, group: int, names: list[str]) -> arrow.Table:
+        asked.append(names)
+        return read(file, group, names)
+
+    monkeypatch.setattr(parquet.ParquetFile, "read_row_group", read_row_group)
+    assert column(rows, "label") == list(range(30))
+    assert asked == [["label"]] * 3
+
+
+def test_text_in_parquet_that_is_not_utf8_damages_its_row(tmp_path: Path) -> None:
+    texts = arrow.array([b"good", b"sch\xf6n", b"fine"]).view(arrow.string())
+    rows = Parquet(table(tmp_path / "a.parquet", {"text": texts}))
+    assert [rows.cell(0, "text"), rows.cell(2, "text")] == ["good", "fine"]
+    with pytest.raises(InputError, match="damaged"):
+        rows.cell(1, "text")
+
+
+@given(place=some.integers(0, 10**6), bits=some.integers(1, 255), cut=some.booleans())
+def test_a_damaged_parquet_file_is_refused_or_read(tmp_path_factory: pytest.TempPathFactory, **damage: int) -> None:
+    folder = tmp_path_factory.mktemp("parquet")
+    content = bytearray(table(folder / "a.parquet", {"text": [f"text {n}" for n in range(20)]}).read_bytes())
+    place = damage["place"] % len(content)
+    content[place] ^= damage["bits"]
+    path = written(folder / "b.parquet", bytes(content[:place] if damage["cut"] else content))
+    with suppress(InputError):
+        rows = read_table(path)
+        for name in rows.columns:
+            column(rows, name)
+
+
+# Which reader
+
+
+def test_other_endings_missing_files_and_unknown_columns_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"ending that is not read: give one of \.csv, \.tsv"):
+        whole(str(written(tmp_path / "a.xlsx", "x")), tmp_path)
+    for name in ("b.csv", "no/b.csv", "n\0ul.csv"):
+        with pytest.raises(InputError, match=r"\.csv does not exist"):
+            whole(name, tmp_path)
+    rows = read_csv(written(tmp_path / "A.CSV", "review,stars\ngood,5\n"))
+    with pytest.raises(InputError, match=r"The file has no column 'reviews': did you mean 'review'\? If not, choose"):
+        check_column(rows, "reviews", "The file")
+
+
+def test_shards_are_joined_by_pattern_by_list_and_by_folder(tmp_path: Path) -> None:
+    for number in range(3):
+        written(tmp_path / f"d/part-{number}.csv", f"n,text,other{number}\n{number},{'x' * number},y\n")
+    written(tmp_path / "d/._part-9.csv", b"\xff\xfe")
+    lists = [f"d/part-{number}.csv" for number in range(3)]
+    for data in ("d/part-*.csv", "d/*", lists, tmp_path / "d"):
+        rows = whole(data, tmp_path)
+        assert (rows.columns, column(rows, "n")) == (("n", "text"), ["0", "1", "2"])
+        assert rows.where(2) == f"{tmp_path}/d/part-2.csv, line 2"
+    with pytest.raises(InputError, match=r"No file in .*d is named like x-"):
+        whole("d/x-*.csv", tmp_path)
+    written(tmp_path / "a [1].csv", "n\n7\n")
+    assert column(whole("a [1].csv", tmp_path), "n") == ["7"]
+
+
+def test_a_tilde_is_the_home_of_the_user(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    written(tmp_path / "a.csv", "n\n7\n")
+    for data in ("~/a.csv", Path("~/a.csv"), ["~/a.csv"]):
+        assert column(whole(data, Path("/elsewhere")), "n") == ["7"]
+
+
+def test_files_that_cells_name_lie_beside_their_own_shard(tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        written(tmp_path / name / "a.csv", "image\n1.png\n")
+    rows = whole(["one/a.csv", "two/a.csv"], tmp_path)
+    assert [rows.file(row, "1.png") for row in range(2)] == [tmp_path / "one/1.png", tmp_path / "two/1.png"]
+
+
+def test_tables_in_a_folder_are_splits_if_their_names_say_so(tmp_path: Path) -> None:
+    for name in ("train-00.parquet", "train-01.parquet", "valid_x.parquet", "Test.v2.parquet"):
+        table(tmp_path / name, {"text": [name]})
+    found = open_data(tmp_path, Path())
+    assert {split: column(rows, "text") for split, rows in found.items()} == {
+        "test": ["Test.v2.parquet"],
+        "train": ["train-00.parquet", "train-01.parquet"],
+        "dev": ["valid_x.parquet"],
+    }
+    table(tmp_path / "other.parquet", {"text": ["x"]})
+    with pytest.raises(InputError, match=r"some are not .*other\.parquet.*name all of them so"):
+        open_data(tmp_path, Path())
+
+
+def test_a_mapping_names_the_splits_itself(tmp_path: Path) -> None:
+    written(tmp_path / "a.csv", "text\na\n")
+    found = open_data({"Training": "a.csv", "validation": [{"text": "b"}], "test": ["a.csv", "a.csv"]}, tmp_path)
+    assert {split: column(rows, "text") for split, rows in found.items()} == {
+        "train": ["a"],
+        "dev": ["b"],
+        "test": ["a", "a"],
+    }
+    with pytest.raises(InputError, match="no split 'tran': did you mean 'train'"):
+        open_data({"tran": "a.csv"}, tmp_path)
+    with pytest.raises(InputError, match="gives the split dev twice, as dev and val"):
+        open_data({"dev": "a.csv", "val": "a.csv"}, tmp_path)
+    with pytest.raises(InputError, match="NoneType"):
+        open_data({"train": None}, tmp_path)
+    for name in ("train.csv", "test.csv"):
+        written(tmp_path / "d" / name, "text\na\n")
+    with pytest.raises(InputError, match=r"has splits of its own \(test, train\): give it without naming a split"):
+        open_data({"train": "d"}, tmp_path)
+
+
+@pytest.mark.parametrize("word", ["train", "TRAINING", " val", "dev", "test"])
+def test_words_for_splits_are_known_in_any_case(word: str) -> None:
+    assert split_name(word) in ("train", "dev", "test")
+
+
+# Aligned files
+
+
+def test_aligned_files_have_a_column_each_and_split_at_line_feeds_only(tmp_path: Path) -> None:
+    written(tmp_path / "n.en", "a dog\r\nodd \u2028 \x85 \x0b line\rwith returns\n\nlast")
+    written(tmp_path / "n.de", "ein Hund\nseltsam\nleer\nletzte\n")
+    rows = whole(["n.en", "n.de"], tmp_path)
+    assert rows.columns == ("en", "de")
+    assert column(rows, "en") == ["a dog", "odd \u2028 \x85 \x0b line\rwith returns", "", "last"]
+    assert rows.where(1) == f"{tmp_path}/n.en, line 2"
+    written(tmp_path / "n.fr", b"un\nd\xe9ux\ntrois\nquatre\n")
+    with pytest.raises(InputError, match=r"n\.fr, line 2: This line is not UTF-8"):
+        whole(["n.en", "n.fr"], tmp_path).cell(1, "en")
+
+
+def test_aligned_files_must_be_there_be_told_apart_and_have_equally_many_lines(tmp_path: Path) -> None:
+    for name, lines in (("a.en", 3), ("a.de", 4), ("b.en", 3), ("plain", 3), ("c.csv", 3)):
+        written(tmp_path / name, "x\n" * lines)
+    for names, message in (
+        (["a.en", "a.de"], r"equally many lines: .*a\.en 3, .*a\.de 4"),
+        (["a.en", "b.en"], r"told apart by their endings.*rename .*a\.en, .*b\.en"),
+        (["a.en", "plain"], "told apart by their endings"),
+        (["a.en", "a.fr"], r"a\.fr does not exist"),
+        (["c.csv", "a.en"], r"a\.en has an ending that is not read"),
+    ):
+        with pytest.raises(InputError, match=message):
+            whole(names, tmp_path)
+
+
+# Folders
+
+
+def test_a_folder_of_classes_is_read_and_hidden_files_are_not(tmp_path: Path) -> None:
+    for name in ("cat/1.png", "cat/2.png", "dog/1.png", "dog/.DS_Store", ".git/x", "notes.txt", "cat/deep/3.png"):
+        written(tmp_path / name, "x")
+    rows = whole(tmp_path, Path())
+    assert column(rows, "file") == ["cat/1.png", "cat/2.png", "dog/1.png"]
+    assert column(rows, "class") == ["cat", "cat", "dog"]
+    assert rows.where(2) == str(tmp_path / "dog/1.png") == str(rows.file(2, "dog/1.png"))
+    before = rows.fingerprint
+    written(tmp_path / "dog/1.png", "other")
+    assert whole(tmp_path, Path()).fingerprint != before
+
+
+def test_folders_named_by_split_stand_above_the_classes(tmp_path: Path) -> None:
+    for name in ("train/cat/1.png", "validation/cat/2.png", "validation/dog/3.png"):
+        written(tmp_path / name, "x")
+    rows = whole(tmp_path, Path())
+    assert column(rows, "split") == ["train", "validation", "validation"]
+    assert column(rows, "class") == ["cat", "cat", "dog"]
+
+
+@pytest.mark.parametrize("name", ["metadata.csv", "metadata.tsv", "metadata.jsonl"])
+def test_a_metadata_table_beside_the_files_is_read_instead(tmp_path: Path, name: str) -> None:
+    ending = name.split(".")[1]
+    lines = {"csv": "file,text\ncat/1.png,a cat", "tsv": "file\ttext\ncat/1.png\ta cat"}
+    written(tmp_path / name, lines.get(ending, json.dumps({"file": "cat/1.png", "text": "a cat"})))
+    written(tmp_path / "cat/1.png", "x")
+    rows = whole(tmp_path, Path())
+    assert column(rows, "text") == ["a cat"]
+    assert rows.file(0, rows.cell(0, "file")).read_text() == "x"
+
+
+@pytest.mark.parametrize("name", ["notes.txt", "train/1.png", ".hidden/cat/1.png"])
+def test_a_folder_without_classes_or_tables_is_refused(tmp_path: Path, name: str) -> None:
+    written(tmp_path / name, "x")
+    with pytest.raises(InputError, match="holds no files to learn from: put them into one folder a class"):
+        whole(tmp_path, Path())
+
+
+def test_an_unknown_layout_names_the_nearest(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="no layout 'imgenet': did you mean 'imagenet'"):
+        whole(tmp_path, Path(), layout="imgenet")
+
+
+# Values in Python
+
+
+def test_dicts_and_data_frames_are_tables_and_missing_keys_are_empty(tmp_path: Path) -> None:
+    rows = whole([{"text": "a", 5: 1}, {"label": "x"}], tmp_path)
+    assert rows.columns == ("text", "5", "label")
+    assert column(rows, "text") == ["a", None]
+    assert (rows.where(1), rows.file(1, "a.png")) == ("row 1", tmp_path / "a.png")
+    frame = pandas.DataFrame({"text": ["a", "b", "c"], "n": [1, 2, 3]}).iloc[1:]
+    rows = whole(frame, tmp_path)
+    assert column(rows, "text") == ["b", "c"]
+    assert [type(cell) for cell in column(rows, "n")] == [int, int]
+    assert len(whole(({"n": n} for n in iter(int, 1)), tmp_path, limit=5)) == 5
+    with pytest.raises(InputError, match="names a column twice: n, n"):
+        whole(pandas.DataFrame([[1, 2]], columns=["n", "n"]), tmp_path)
+
+
+@pytest.mark.parametrize("data", [5, None, [], [1, 2], b"bytes", [{"text": "a"}, "b"], {"train": {"text": ["a"]}}])
+def test_values_that_hold_no_examples_are_refused(data: object, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="Examples"):
+        open_data(data, tmp_path)
+
+
+def picture(level: int, mode: str = "L") -> Pillow.Image:
+    return Pillow.new(mode, (4, 4), level)
+
+
+def test_the_fingerprint_of_values_changes_with_every_one_of_them_and_with_their_names(tmp_path: Path) -> None:
+    sound = np.zeros(5000)
+    other = sound.copy()
+    other[2500] = 1.0  # `repr` leaves out the middle
+    values = [1, "1", True, 1.0, None, b"1", [1], {"a": 1}, {"a": 2}, sound, other, sound.astype(np.float32)]
+    values += [picture(0), picture(9), picture(0, "P"), {"array": sound}, {"array": other}]
+    digests = [whole([{"text": value}], tmp_path).fingerprint for value in values]
+    assert len(set(digests)) == len(digests)
+    assert digests[-5] == whole([{"text": picture(0)}], tmp_path).fingerprint
+    named = [whole([{first: "x", second: "y"}], tmp_path).fingerprint for first, second in (("en", "de"), ("de", "en"))]
+    assert named[0] != named[1]
+    assert content_fingerprint([["a"], "b"]) != content_fingerprint(["a", ["b"]])
+
+
+# Splits by hash
+
+
+@given(text=some.text(min_size=1), spaces=some.text(" \t\n", max_size=3), share=some.integers(1, 499))
+def test_the_split_of_a_text_is_the_same_with_other_spacing(text: str, spaces: str, share: int) -> None:
+    part = Fraction(share, 1000)
+    assert split_of(text, part) == split_of(spaces.join(["", *text, ""]), part)
+
+
+@pytest.mark.parametrize("share", [0.01, 0.05, 0.15, 0.3, 0.4, 0.45])
+def test_shares_are_as_asked_and_training_is_the_rest(share: float) -> None:
+    splits = [split_of(f"text {number}", Fraction(share).limit_denominator(10**6)) for number in range(4000)]
+    for split, expected in (("dev", share), ("test", share), ("train", 1 - 2 * share)):
+        assert splits.count(split) / 4000 == pytest.approx(expected, abs=0.025)
