@@ -14,7 +14,7 @@ from multimodel.sources.corpora import CORPORA
 from multimodel.sources.folders import METADATA, read_folder
 from multimodel.sources.hub import SAVED, open_hub, open_saved, opened
 from multimodel.sources.rows import Joined, Rows, Table, columns_of, content_fingerprint, nearest
-from multimodel.sources.tables import READERS, read_table
+from multimodel.sources.tables import READERS, read_table, read_tables
 
 HUB = "hub:"
 SPLITS = {
@@ -94,7 +94,7 @@ def _open(data: Any, folder: Path, layout: str | None, limit: int | None) -> Map
     if isinstance(data, Sequence) and data and all(isinstance(part, str | Path) for part in data):
         paths = [_place(folder, part) for part in data]
         if any(path.suffix.lower() in READERS for path in paths):
-            return Joined([read_table(path) for path in paths])
+            return read_tables(paths)
         return read_aligned(paths)
     return _values(data, folder, limit)
 
@@ -129,7 +129,7 @@ def _shown(paths: Iterable[Path]) -> list[Path]:
 def _shards(folder: Path, paths: Sequence[Path], pattern: str) -> Rows:
     if not paths:
         raise InputError(f"No file in {folder} is named like {pattern}.")
-    return Joined([read_table(path) for path in paths])
+    return read_tables(paths)
 
 
 def _by_name(folder: Path, paths: Sequence[Path]) -> Mapping[str, Rows] | Rows:
@@ -143,7 +143,7 @@ def _by_name(folder: Path, paths: Sequence[Path]) -> Mapping[str, Rows] | Rows:
             f"Some tables of {folder} are named by their split and some are not ({names}): "
             "name all of them so, or give a path for each split."
         )
-    joined = {split: Joined([read_table(path) for path in found]) for split, found in splits.items()}
+    joined = {split: read_tables(found) for split, found in splits.items()}
     return joined.get(WHOLE, joined)
 
 

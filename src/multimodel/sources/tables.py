@@ -14,7 +14,7 @@ import pyarrow.parquet as parquet
 from pyarrow import ArrowException, ChunkedArray, Schema, types
 
 from multimodel.errors import InputError
-from multimodel.sources.rows import Rows, Table, columns_of, file_fingerprint
+from multimodel.sources.rows import Joined, Rows, Table, columns_of, file_fingerprint
 
 LONGEST_CELL = 2**31 - 1  # what a C long holds everywhere
 END = "end"  # a row of its own after the last one, unless a quotation mark is still open there
@@ -73,14 +73,14 @@ def read_lines(path: Path, column: str) -> Table:
 
 
 class Parquet:
-    """A Parquet file, of which one row group of one column is in memory at a time.
+    """A Parquet file, of which one row group of a column is in memory at a time: `kept`, which files may share.
 
     A field of a structure is a column, too: `{"a": {"b": …}}` has the columns `a` and `a.b`.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, kept: dict[str, tuple[Path, int, ChunkedArray]] | None = None) -> None:
         try:
-            self._file = parquet.ParquetFile(path, memory_map=True)
+            self._file = parquet.ParquetFile(path)
             names = self._file.schema_arrow.names
             sizes = [self._file.metadata.row_group(group).num_rows for group in range(self._file.num_row_groups)]
             if min(sizes, default=0) < 0:
@@ -93,7 +93,7 @@ class Parquet:
         self.columns = tuple(self._ways)
         self.fingerprint = file_fingerprint(path)
         self._starts = [0, *accumulate(sizes)]
-        self._kept: dict[str, tuple[int, ChunkedArray]] = {}
+        self._kept = {} if kept is None else kept
 
     def __len__(self) -> int:
         return self._starts[-1]
@@ -103,9 +103,10 @@ class Parquet:
         group = bisect_right(self._starts, row) - 1
         top, *fields = self._ways[column]
         try:
-            if self._kept.get(column, (-1,))[0] != group:
-                self._kept[column] = (group, self._file.read_row_group(group, [column]).column(top))
-            return inside(self._kept[column][1][row - self._starts[group]].as_py(), fields)
+            if self._kept.get(column, ())[:2] != (self.path, group):
+                self._kept.pop(column, None)  # before the next one is read: there is room for one
+                self._kept[column] = (self.path, group, self._file.read_row_group(group, [column]).column(top))
+            return inside(self._kept[column][2][row - self._starts[group]].as_py(), fields)
         except (OSError, ArrowException, ValueError, OverflowError, LookupError) as error:
             raise InputError(f"{self.path} is damaged ({error}).") from error
 
@@ -135,6 +136,12 @@ def read_table(path: Path) -> Rows:
     if reader is None:
         raise InputError(f"{path} has an ending that is not read: give one of {', '.join(READERS)}.")
     return reader(path)
+
+
+def read_tables(paths: Sequence[Path]) -> Rows:
+    """Several tables, one after the other."""
+    kept: dict[str, tuple[Path, int, ChunkedArray]] = {}
+    return Joined([Parquet(path, kept) if path.suffix.lower() == ".parquet" else read_table(path) for path in paths])
 
 
 def ways(schema: Schema) -> dict[str, tuple[str, ...]]:
