@@ -3,7 +3,7 @@
 #
 # command   pip install 'multimodel[hub]' nltk && python -m nltk.downloader treebank && sh recipes/hub.sh [RUN]
 # hardware  2 CPU cores will do for the preset quickstart; for base, one GPU
-# time      the downloads, about 3 GB, and then as long as --minutes says
+# time      the downloads, about 10 GB, and then as long as --minutes says
 # scores    none yet: the hub could not be reached from where this was written
 set -eu
 run=${1:-runs/hub}

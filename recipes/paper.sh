@@ -4,7 +4,8 @@
 # command   sh recipes/paper.sh DATA [RUN]        DATA holds wsj, imagenet, coco, treebank and wmt, laid out as each
 #                                                 file in recipes/paper says; links will do
 # hardware  1.14 billion parameters: 18 GB for weights, gradients and Adam's moments, and as much again for a batch; one
-#           GPU of 40 GB or more, and 300 GB of disk for the encoded pictures. Never run by us: nobody here owns the data
+#           GPU of 40 GB or more; 400 GB of disk for the encoded pictures (COCO's once for each caption), and memory for
+#           WMT's text, which is read whole. Never run by us: nobody here owns the data
 # time      unknown; the paper does not say how long its model was trained either
 # scores    the paper's joint model: ImageNet 86 % top-5; English to German BLEU 21.2, to French 30.5; log-perplexity and
 #           accuracy: speech 4.4, 41 %; parsing 0.15, 98 %

@@ -93,7 +93,7 @@ def test_the_papers_tasks_are_the_eight_with_the_same_commands() -> None:
 
     for name, task in recipe.items():
         mini = outline(Path(), name)
-        assert (task.command, task.measure) == (mini.command, mini.measure)
+        assert (task.told, task.measured) == (mini.told, mini.measured)
 
 
 @pytest.mark.slow

@@ -9,11 +9,12 @@ import torch
 from toy import coloured, spoken
 
 import multimodel
-from multimodel import Adding, Audio, Category, Declaration, Image, Text, Waveform
+from multimodel import Adding, Audio, Category, Declaration, Image, Text, Tree, Waveform
 from multimodel.errors import InputError
 from multimodel.evaluation.evaluate import EvaluationSettings
 from multimodel.evaluation.score import score
 from multimodel.presets import PRESETS
+from multimodel.report.write import write_report
 from multimodel.runs import evaluate_only
 from multimodel.tasks.batching import collate
 from multimodel.tasks.encoded import encode_examples
@@ -146,6 +147,7 @@ def test_what_is_old_answers_bit_equal_where_all_of_it_is_frozen(run: Path, tmp_
     assert after.keys() > before.keys()
     config = checkpoint.load_config(checkpoint.latest(tmp_path / "new"))
     assert [task.name for task in config.trained] == [new().name]
+    torch.manual_seed(config.training.seed)
     fresh = config.build().state_dict()
     grown = [name for name in after if name not in before]
     assert any(not torch.equal(fresh[name], after[name]) for name in grown)
@@ -157,11 +159,13 @@ def test_a_frozen_body_does_not_move_and_old_nets_do(run: Path, tmp_path: Path) 
     config = grown_config(_given(run), declared, settings)
     assert config.frozen == ("encoder", "mixer", "decoder")
     assert config.resting == ("spelling",)
-    multimodel.add(run, declared, tmp_path / "new", Adding(freeze="body", rehearse=("none",)), steps=3)
+    multimodel.add(run, declared, tmp_path / "new", settings, steps=4, old=[parity()])
     before, after = weights(run), weights(tmp_path / "new")
     body = [name for name in before if name.startswith(("encoder.", "mixer.", "decoder."))]
     assert body
     assert all(torch.equal(before[name], after[name]) for name in body)
+    assert not torch.equal(before["nets.parity-even.output.weight"], after["nets.parity-even.output.weight"])
+    assert torch.equal(before["commands.to-spelling"], after["commands.to-spelling"])
 
 
 def _given(run: Path) -> checkpoint.RunConfig:
@@ -196,9 +200,10 @@ def test_new_experts_come_after_the_old_ones(run: Path) -> None:
 
 
 def test_rehearsed_tasks_get_half_of_the_steps(run: Path) -> None:
-    config = grown_config(_given(run), [colours(), parity("again")], Adding())
+    config = grown_config(_given(run), [dataclasses.replace(colours(), rate=3.0), parity("again")], Adding())
     rates = {task.name: task.rate for task in config.tasks}
     assert rates["colours"] + rates["again"] == rates["parity"] + rates["spelling"]
+    assert rates["colours"] == 3 * rates["again"]
     assert all(task.examples for task in config.trained)
 
 
@@ -207,8 +212,17 @@ def test_rehearsed_tasks_get_half_of_the_steps(run: Path) -> None:
     [
         (lambda known: grown_config(known, [parity()], Adding()), "knows a task parity already"),
         (lambda known: grown_config(known, [colours()], Adding(rehearse=("paritty",))), "did you mean 'parity'"),
-        (lambda known: Adding(new_experts=2, freeze="body"), "--freeze nothing"),
+        (lambda known: Adding(new_experts=2, freeze="body"), "--adding.freeze nothing"),
         (lambda known: Adding(new_experts=-1), "0 or more"),
+        (lambda known: grown_config(known, [colours()], Adding(freeze="old", rehearse=("parity",))), "leave out"),
+        (
+            lambda known: grown_config(
+                known,
+                [dataclasses.replace(parity("other"), output=Category("even", net="parity-even"))],
+                Adding(freeze="old"),
+            ),
+            "a net or a command of its own",
+        ),
         (
             lambda known: grown_config(
                 known,
@@ -258,7 +272,7 @@ def test_experts_that_never_fire_are_left_out_and_nothing_changes(run: Path, tmp
 
 
 def test_the_experts_that_stay_are_those_used_and_equally_many_in_each_layer() -> None:
-    kept = fired([np.array([0.0, 2.0, 1.0, 0.0, 3.0]), np.array([0.0, 0.0, 0.0, 5.0, 0.0])])
+    kept = fired([np.array([0.0, 2.0, 1.0, 0.0, 3.0]), np.array([0.0, 0.0, 0.0, 5.0, 0.0])], 2)
     assert kept[0].tolist() == [1, 2, 4]
     assert 3 in kept[1]
     assert len(kept[1]) == 3
@@ -274,3 +288,67 @@ def test_two_runs_are_compared_on_the_tasks_they_share(run: Path, tmp_path: Path
     assert "| colours | – |" in table
     again, _ = evaluate_only(run, [parity()], FEW, None)
     assert again[0].teacher_forced == old[0].teacher_forced
+
+
+def test_a_model_that_learned_once_learns_again_and_its_experts_too(run: Path, tmp_path: Path) -> None:
+    multimodel.add(run, [colours()], tmp_path / "one", Adding(new_experts=2, rehearse=("none",)), steps=2)
+    model = multimodel.add(tmp_path / "one", [parity("again")], tmp_path / "two", Adding(rehearse=("none",)), steps=2)
+    assert set(model.tasks) == {"parity", "spelling", "colours", "again"}
+    assert checkpoint.load_config(checkpoint.latest(tmp_path / "two")).model.experts == PRESET.model.experts + 2
+    one, two = weights(tmp_path / "one"), weights(tmp_path / "two")
+    assert not torch.equal(one["encoder.experts.hidden"], two["encoder.experts.hidden"])
+
+
+def test_a_task_that_cannot_be_scored_costs_the_others_nothing(
+    run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    multimodel.add(run, [colours()], tmp_path / "new", Adding(rehearse=("none",)), steps=1)
+    old, new = multimodel.compare(run, tmp_path / "new", ["parity", colours()], FEW)
+    assert (old, [found.task for found in new]) == ([], ["colours"])
+    assert "not scored: The data of task parity was given in Python" in capsys.readouterr().err
+
+
+def test_a_part_of_a_run_with_rates_goes_on(tmp_path: Path) -> None:
+    rates = dataclasses.replace(PRESET.training, rates={"parity": 2.0})
+    multimodel.train([parity(), spelling()], tmp_path / "whole", preset=dataclasses.replace(PRESET, training=rates))
+    multimodel.export(tmp_path / "whole", ["spelling"], tmp_path / "part")
+    multimodel.train([spelling()], tmp_path / "part", steps=5, resume=True)
+    state = checkpoint.load_state(checkpoint.latest(tmp_path / "part"))
+    assert state.step == 5
+    assert checkpoint.load_config(checkpoint.latest(tmp_path / "part")).training.learning_rate == rates.learning_rate
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"), [({"command": "copy"}, "command"), ({"input": Text("text", net="type")}, "net")]
+)
+def test_names_that_torch_uses_are_refused_before_any_work(tmp_path: Path, changes: object, words: str) -> None:
+    with pytest.raises(InputError, match=f"A {words} cannot be named"):
+        multimodel.train([dataclasses.replace(parity(), **changes)], tmp_path / "run", preset=PRESET)
+    assert not (tmp_path / "cache" / "multimodel" / "features").exists()
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"measure": "translation"}, "no measure of category"),
+        ({"rate": -1.0}, "the rate is -1.0"),
+        ({"rate": float("nan")}, "the rate is nan"),
+        ({"input": Image("text"), "output": Tree("even")}, "made of the words of a text"),
+    ],
+)
+def test_what_does_not_go_together_is_refused_when_it_is_declared(changes: object, words: str) -> None:
+    with pytest.raises(InputError, match=words):
+        dataclasses.replace(parity(), **{"measure": "", **changes})
+
+
+def test_a_category_that_is_read_has_a_report(tmp_path: Path) -> None:
+    path = tmp_path / "words.csv"
+    path.write_text("kind,word\n" + "".join(f"{kind},{kind} {number}\n" for number in range(30) for kind in "ab"))
+    (tmp_path / "words.yaml").write_text(
+        "data: words.csv\ninput: {category: kind}\noutput: {text: word}\nheld_out: 0.2\n"
+    )
+    multimodel.train([str(tmp_path / "words.yaml")], tmp_path / "run", preset=PRESET)
+    multimodel.evaluate(tmp_path / "run", settings=FEW)
+    page = write_report(tmp_path / "run").read_text(encoding="utf-8")
+    assert "words.csv, line" in page
+    assert str(tmp_path) not in page

@@ -145,7 +145,7 @@ def test_cells_of_parquet_come_back_in_any_order_across_row_groups(tmp_path: Pat
     texts = [None if number % 7 == 3 else f"text {number}" for number in range(45)]
     lists = [[number, {"a": str(number)}["a"]][:1] for number in range(45)]
     rows = Parquet(table(tmp_path / "a.parquet", {"text": texts, "list": lists}))
-    assert rows._file.num_row_groups == 5
+    assert rows._metadata.num_row_groups == 5
     order = random.Random(3).choices(range(45), k=200)
     assert [rows.cell(row, "text") for row in order] == [texts[row] for row in order]
     assert [rows.cell(row, "list") for row in order] == [lists[row] for row in order]

@@ -225,7 +225,6 @@ DECLARATIONS = some.fixed_dictionaries(
     },
     optional={
         "command": NAMES,
-        "measure": some.just("class"),
         "rate": some.integers(1, 9) | some.floats(0.01, 100),
         "layout": some.none() | NAMES,
         "limit": LENGTHS,
@@ -234,7 +233,7 @@ DECLARATIONS = some.fixed_dictionaries(
         "held_out": some.floats(0.001, 0.499),
         "hint": WORDS,
     },
-)
+).filter(lambda values: "tree" not in values["output"] or "text" in values["input"])
 
 
 def test_every_kind_of_column_is_tested() -> None:

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from multimodel.batch import Batch, Net, Route
     from multimodel.errors import InputError
+    from multimodel.evaluation.evaluate import EvaluationSettings
     from multimodel.prediction import TrainedModel, load
+    from multimodel.presets import PRESETS, Preset
     from multimodel.runs import add, compare, evaluate, export, train
     from multimodel.tasks.columns import Audio, Category, Image, Text, Tree, Waveform
     from multimodel.tasks.declaration import Declaration
@@ -17,15 +19,18 @@ if TYPE_CHECKING:
 
 __all__ = [
     "KINDS",
+    "PRESETS",
     "Adding",
     "Audio",
     "Batch",
     "Category",
     "Declaration",
+    "EvaluationSettings",
     "Image",
     "InputError",
     "Kinds",
     "Net",
+    "Preset",
     "Route",
     "Text",
     "TrainedModel",
@@ -48,6 +53,8 @@ HOMES = {
     **dict.fromkeys(("KINDS", "Kinds"), "multimodel.training.kinds"),
     **dict.fromkeys(("Audio", "Category", "Image", "Text", "Tree", "Waveform"), "multimodel.tasks.columns"),
     "Declaration": "multimodel.tasks.declaration",
+    "EvaluationSettings": "multimodel.evaluation.evaluate",
+    **dict.fromkeys(("PRESETS", "Preset"), "multimodel.presets"),
     "TrainedModel": "multimodel.prediction",
     **dict.fromkeys(("add", "compare", "evaluate", "export", "train"), "multimodel.runs"),
     "load": "multimodel.prediction",

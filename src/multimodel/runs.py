@@ -56,23 +56,25 @@ def train(
     """Train one model on these tasks and return it; the run is kept in the folder `out`.
 
     A task is a `Declaration`, the name of one of mini8's, or the path of a YAML file. `steps` and `minutes` replace the
-    preset's budget. With `resume` the run in `out` goes on. `kinds` are the kinds of data that these tasks may have.
-    Raises `InputError`, one sentence, for what cannot be used.
+    preset's budget. With `resume` the run in `out` goes on, with its own settings and the tasks it is trained on.
+    `kinds` are the kinds of data that these tasks may have. Raises `InputError`, one sentence, for what cannot be used.
     """
-    name, chosen = named_preset(preset)
-    training = chosen.training
-    if steps or minutes:
-        training = dataclasses.replace(training, steps=steps, minutes=minutes)
-    chosen = dataclasses.replace(chosen, training=training)
     run = Path(out)
-    check_start(training, run, resume=resume)
-    declared = declare(tasks, chosen.data)
     if resume:
-        config = resumed(checkpoint.load_config(checkpoint.latest(run), kinds), training, declared)
+        known = checkpoint.load_config(checkpoint.latest(run), kinds)
+        config = resumed(known, budget(known.training, steps, minutes), declare(tasks, known.data))
     else:
-        config = start_run(chosen, name, declared, kinds)
+        name, chosen = named_preset(preset)
+        chosen = dataclasses.replace(chosen, training=budget(chosen.training, steps, minutes))
+        check_start(chosen.training, run, resume=False)
+        config = start_run(chosen, name, declare(tasks, chosen.data), kinds)
     train_run(config, run, resume=resume)
     return load(run, kinds=kinds)
+
+
+def budget(training: TrainingSettings, steps: int | None, minutes: float | None) -> TrainingSettings:
+    """The settings with another budget, where one is given."""
+    return dataclasses.replace(training, steps=steps, minutes=minutes) if steps or minutes else training
 
 
 def add(
@@ -83,19 +85,20 @@ def add(
     *,
     steps: int | None = None,
     minutes: float | None = None,
+    old: Sequence[Declaration] = (),
     kinds: Kinds = KINDS,
 ) -> TrainedModel:
     """Teach the model of a run these tasks, too; the model that knows them is kept in the folder `out`.
 
-    `adding` says what keeps its weights, which old tasks are rehearsed, and whether experts are added.
+    `adding` says what keeps its weights, which old tasks are rehearsed, and whether experts are added. `old` are those
+    tasks to rehearse whose data was given in Python.
     """
     start = checkpoint.latest(Path(run))
     known = checkpoint.load_config(start, kinds)
-    training = known.training
-    if steps or minutes:
-        training = dataclasses.replace(training, steps=steps, minutes=minutes)
+    training = budget(known.training, steps, minutes)
     check_start(training, Path(out), resume=False)
-    config = grown_config(known, declare(tasks, known.data), adding or Adding(), training)
+    given = with_data(known, old) if old else []
+    config = grown_config(known, declare(tasks, known.data), adding or Adding(), training, given=given)
     train_run(config, Path(out), initial=partial(carry_over, newest=start))
     return load(out, kinds=kinds)
 
@@ -134,7 +137,7 @@ def evaluate_only(
         settings,
         cache=features_folder(),
         console=Console(stderr=True),
-        most_bad=config.data.most_bad,
+        most_bad=config.data.most_bad if settings.most_bad is None else settings.most_bad,
     )
     return found, about(config, newest, settings)
 
@@ -146,17 +149,18 @@ def export(
     *,
     drop_experts: bool = False,
     data_folder: Path | None = None,
+    kinds: Kinds = KINDS,
 ) -> Path:
     """Write the part of a run that these tasks use as a run of its own; the path of its checkpoint.
 
     With `drop_experts`, experts that no position of the first 5,000 training examples of these tasks uses are left out.
     """
     newest = checkpoint.latest(Path(run))
-    config = checkpoint.load_config(newest)
+    config = checkpoint.load_config(newest, kinds)
     part_of(config, tasks)
     importance: list[np.ndarray] = []
     if drop_experts:
-        model = load(newest, default_device()).model
+        model = load(newest, default_device(), kinds).model
         for task in with_data(config, tasks, data_folder):
             importance = _summed(importance, score(model, task, _first_encoded(task, config)).importance)
     return write_part(newest, config, tasks, Path(out), importance)
@@ -180,23 +184,38 @@ def compare(
     tasks: Sequence[Declaration | str] = (),
     settings: EvaluationSettings | None = None,
     data_folder: Path | None = None,
+    kinds: Kinds = KINDS,
 ) -> tuple[list[TaskEvaluation], list[TaskEvaluation]]:
     """Scores of both runs on the same examples, and their table as `AFTER/before-after.md`.
 
-    `tasks` are some of those that the run `after` knows, all where none is named.
+    `tasks` are some of those that the run `after` knows, all where none is named; those that cannot be scored, as their
+    data is gone or has no held-out examples, are named and left out.
     """
     settings = settings or EvaluationSettings(examples=1000, decode=100)
-    known, newer = (_task_names(Path(run)) for run in (before, after))
-    asked = tasks or newer
+    known, newer = (_task_names(Path(run), kinds) for run in (before, after))
+    config = checkpoint.load_config(checkpoint.latest(Path(after)), kinds)
+    asked = [task for task in tasks or newer if _scorable(config, task, settings.split, data_folder)]
     both = [task for task in asked if (task.name if isinstance(task, Declaration) else task) in known]
-    new, _ = evaluate_only(Path(after), asked, settings, data_folder)
-    old = evaluate_only(Path(before), both, settings, data_folder)[0] if both else []
-    (Path(after) / "before-after.md").write_text(before_after_markdown(old, new), encoding="utf-8")
+    new = evaluate_only(Path(after), asked, settings, data_folder, kinds)[0] if asked else []
+    old = evaluate_only(Path(before), both, settings, data_folder, kinds)[0] if both else []
+    if new:
+        (Path(after) / "before-after.md").write_text(before_after_markdown(old, new), encoding="utf-8")
     return old, new
 
 
-def _task_names(run: Path) -> list[str]:
-    return [task.name for task in checkpoint.load_config(checkpoint.latest(run)).tasks]
+def _scorable(config: RunConfig, task: Declaration | str, split: str, data_folder: Path | None) -> bool:
+    """Whether a task has held-out examples; says so where it has not."""
+    try:
+        (found,) = with_data(config, [task], data_folder)
+        encode_examples(found, split, cache=features_folder(), limit=2, most_bad=1.0)
+    except InputError as error:
+        Console(stderr=True).print(f"not scored: {error}", highlight=False, markup=False, soft_wrap=True)
+        return False
+    return True
+
+
+def _task_names(run: Path, kinds: Kinds) -> list[str]:
+    return [task.name for task in checkpoint.load_config(checkpoint.latest(run), kinds).tasks]
 
 
 def declare(
@@ -204,6 +223,11 @@ def declare(
 ) -> list[Declaration]:
     """Tasks by their words: those of mini8, in this folder or the cache, by name, others by the path of a YAML file."""
     return [_declared(task, settings, folder) for task in tasks]
+
+
+def task_name(word: str) -> str:
+    """The name of the task that a word stands for."""
+    return read_declaration(Path(word)).name if word.endswith(YAML) else word
 
 
 def _declared(word: Declaration | str, settings: DataSettings, folder: Path | None) -> Declaration:
@@ -234,10 +258,11 @@ def resumed(config: RunConfig, training: TrainingSettings, declared: Sequence[De
 
 
 def with_data(config: RunConfig, tasks: Sequence[Declaration | str], folder: Path | None = None) -> list[Task]:
-    """The run's tasks of these names, or all of them, with their examples: read again, or as they are given."""
+    """The run's tasks of these names, or all of them, with their examples: read again, or as they are given now."""
     known = {task.name: task for task in config.tasks}
-    given = {task.name: task for task in tasks if isinstance(task, Declaration)}
-    names = [task.name if isinstance(task, Declaration) else task for task in tasks] or list(known)
+    read = [read_declaration(Path(task)) if isinstance(task, str) and task.endswith(YAML) else task for task in tasks]
+    given = {task.name: task for task in read if isinstance(task, Declaration)}
+    names = [task.name if isinstance(task, Declaration) else task for task in read] or list(known)
     for name in names:
         if name not in known:
             raise InputError(f"This run has no task {name!r}: {nearest(name, tuple(known))}")

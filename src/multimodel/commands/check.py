@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -22,12 +23,20 @@ from multimodel.tasks.settings import DataSettings
 from multimodel.tasks.task import nets
 
 
-def check(words: Sequence[str], preset: str, data_folder: Path | None = None, out: Path | None = None) -> None:
+def check(
+    words: Sequence[str],
+    preset: str,
+    data_folder: Path | None = None,
+    out: Path | None = None,
+    most_bad: float | None = None,
+) -> None:
     """Check these tasks, all of mini8 without any, and print the report; `out` is a file for all of it as JSON.
 
     Raises `InputError` at the end where a split has more bad rows than the preset allows, or none that is usable.
     """
     settings = named_preset(preset)[1].data
+    if most_bad is not None:
+        settings = dataclasses.replace(settings, most_bad=most_bad)
     reports = check_tasks(declare(words or mini8.NAMES, settings, data_folder), settings)
     print_reports(table_console(), reports)
     if out:

@@ -43,6 +43,8 @@ class Check:
     """Folder of the built mini8, where it is not in the cache."""
     preset: str = "quickstart"
     """Preset whose limits and vocabulary hold."""
+    most_bad: float | None = None
+    """Share of examples that may be damaged; the preset's where none is given."""
     out: Path | None = None
     """File for the whole report, as JSON."""
 
@@ -51,7 +53,7 @@ class Check:
         from multimodel.commands.check import check  # takes torch along, which `build` need not wait for
         from multimodel.commands.train import split_names
 
-        check(split_names(self.tasks), self.preset, self.data_folder, self.out)
+        check(split_names(self.tasks), self.preset, self.data_folder, self.out, self.most_bad)
 
 
 def main(arguments: Sequence[str]) -> None:

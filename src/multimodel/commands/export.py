@@ -44,11 +44,12 @@ def main(arguments: Sequence[str]) -> None:
         raise InputError("Which tasks? Name them with --tasks.")
     place = export(command.run, names, command.out, drop_experts=command.drop_experts, data_folder=command.data_folder)
     console = table_console()
+    print(f"Written: {place}")
     console.print(size_table(command.run, command.out))
     if command.scores:
         old, new = compare(command.run, command.out, data_folder=command.data_folder)
-        console.print(before_after_table(old, new))
-    print(f"Written: {place}")
+        if new:
+            console.print(before_after_table(old, new))
 
 
 def size_table(before: Path, after: Path) -> Table:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -18,7 +19,7 @@ from multimodel.commands.console import table_console
 from multimodel.errors import InputError
 from multimodel.evaluation.before_after import before_after_table
 from multimodel.presets import PRESETS, Preset
-from multimodel.runs import compare, declare
+from multimodel.runs import YAML, compare, declare, task_name, with_data
 from multimodel.tasks import mini8
 from multimodel.tasks.settings import DataSettings
 from multimodel.training import checkpoint
@@ -26,7 +27,7 @@ from multimodel.training.adding import Adding, carry_over, grown_config
 from multimodel.training.checkpoint import RunConfig
 from multimodel.training.processes import is_first, under_torchrun
 from multimodel.training.settings import TrainingSettings
-from multimodel.training.train import check_start, resume_run, start_run, train
+from multimodel.training.train import check_start, gone_on, start_run, train
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,7 +71,8 @@ def main(arguments: Sequence[str]) -> None:
         print(f"Trained: {place}")
     if outline.add and is_first():
         old, new = compare(Path(outline.preset), outline.out, data_folder=outline.data_folder)
-        table_console().print(before_after_table(old, new))
+        if new:
+            table_console().print(before_after_table(old, new))
 
 
 def trained(arguments: Sequence[str], outline: Train) -> Path:
@@ -83,9 +85,14 @@ def grown(arguments: Sequence[str], outline: Train) -> Path:
     """A run that goes on from another one with further tasks; its last checkpoint."""
     newest = checkpoint.latest(Path(outline.preset))
     known = checkpoint.load_config(newest)
-    command = parse(arguments, own_defaults(known))
+    own = own_defaults(known)
+    command = parse(arguments, own)
     check_start(command.training, command.out, resume=False)
-    declared = declare(split_names(command.add), known.data, command.data_folder)
+    data = dataclasses.replace(known.data, most_bad=command.data.most_bad)
+    refuse_changes(outline.preset, {"tasks": (command.tasks, own.tasks), "model": (command.model, own.model)})
+    refuse_changes(outline.preset, {"data": (command.data, data)})
+    known = dataclasses.replace(known, data=data)
+    declared = declare(split_names(command.add), data, command.data_folder)
     config = grown_config(known, declared, command.adding, command.training, command.data_folder)
     return train(config, command.out, initial=partial(carry_over, newest=newest))
 
@@ -130,17 +137,28 @@ def resumed(arguments: Sequence[str], run: Path) -> RunConfig:
     known = checkpoint.load_config(checkpoint.latest(run))
     own = own_defaults(known)
     command = parse(arguments, own)
-    tasks = own.tasks
+    words = split_names(command.tasks)
+    added = [task_name(word) for word in split_names(command.add)]
+    data = dataclasses.replace(known.data, most_bad=command.data.most_bad)
     fixed = {
-        "preset": (known.preset if command.add else command.preset, known.preset),
-        "tasks": (tuple(Path(name).stem for name in split_names(command.tasks)), tasks),
+        "preset": (known.preset if added else command.preset, known.preset),
+        "tasks": (tuple(map(task_name, words)), own.tasks),
+        "tasks that were added": ([name for name in added if name in own.tasks], added),
         "model": (command.model, known.model),
-        "data": (command.data, known.data),
+        "data": (command.data, data),
     }
+    refuse_changes(str(run), fixed)
+    known = dataclasses.replace(known, data=data)
+    moved = {task_name(word): word for word in [*words, *split_names(command.add)] if word.endswith(YAML)}
+    again = [moved.get(task.name, task.name) for task in known.trained]
+    return gone_on(known, with_data(known, again, command.data_folder), command.training)
+
+
+def refuse_changes(run: str, fixed: Mapping[str, tuple[object, object]]) -> None:
+    """Raise `InputError` where what a run's weights depend on is given otherwise than the run has it."""
     for name, (given, kept) in fixed.items():
         if given != kept:
             raise InputError(f"The run in {run} has another {name}: it can only go on with {kept}, not with {given}.")
-    return resume_run(run, command.training, command.data_folder)
 
 
 def own_defaults(config: RunConfig) -> Train:

@@ -21,7 +21,8 @@ def rows(before: Sequence[TaskEvaluation], after: Sequence[TaskEvaluation]) -> l
 
 def before_after_table(before: Sequence[TaskEvaluation], after: Sequence[TaskEvaluation]) -> Table:
     """For a terminal."""
-    table = Table(title=f"Before and after ({after[0].split}, {after[0].examples} examples or fewer of each task)")
+    most = max(evaluation.examples for evaluation in after)
+    table = Table(title=f"Before and after ({after[0].split}, at most {most:,} examples of each task)")
     for column in COLUMNS:
         table.add_column(column, justify="left" if column in ("task", "measure") else "right", no_wrap=True)
     for row in rows(before, after):

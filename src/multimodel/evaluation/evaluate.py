@@ -96,6 +96,8 @@ class EvaluationSettings:
     """Beams of the search; 1 is greedy."""
     seed: int = 0
     """Decides whose input each example gets in the shuffled control."""
+    most_bad: float | None = None
+    """Share of examples that may be damaged; as in training where none is given."""
 
     def __post_init__(self) -> None:
         for name, least in (("examples", 2), ("decode", 1), ("beams", 1)):

@@ -10,7 +10,7 @@ from typing import Any
 from multimodel.errors import InputError
 from multimodel.evaluation.evaluate import TaskEvaluation
 from multimodel.report.record import Record
-from multimodel.tasks.mini8 import found_again
+from multimodel.tasks.mini8 import found_again, is_mini8
 from multimodel.tasks.task import Task
 
 
@@ -25,13 +25,19 @@ class Inputs:
 def load_inputs(record: Record, data_folder: Path | None) -> Inputs:
     """The inputs of all samples; data that is gone costs the report its inputs only, unless a folder was named."""
     names = [evaluation.task for evaluation in record.evaluations]
-    try:
-        tasks = found_again([task for task in record.config.tasks if task.name in names], data_folder)
-    except InputError as error:
-        if data_folder:
-            raise
-        return Inputs(raw={}, missing=f"The inputs are not shown, as the data cannot be read. {error}")
-    return Inputs(raw=sample_inputs(tasks, record.evaluations))
+    raw: dict[tuple[str, str], Any] = {}
+    missing = []
+    for task in record.config.tasks:
+        if task.name in names:
+            try:
+                raw |= sample_inputs(found_again([task], data_folder), record.evaluations)
+            except InputError as error:
+                if data_folder and is_mini8(task):
+                    raise
+                missing.append(str(error))
+    if not missing:
+        return Inputs(raw=raw)
+    return Inputs(raw=raw, missing=f"Some inputs are not shown, as the data cannot be read. {' '.join(missing)}")
 
 
 def sample_inputs(tasks: Sequence[Task], evaluations: Sequence[TaskEvaluation]) -> dict[tuple[str, str], Any]:

@@ -37,7 +37,11 @@ def sample_section(task: Task, evaluation: TaskEvaluation, inputs: Inputs) -> Ma
 
 def card(task: Task, sample: Sample, raw: Any | None, *, missing: str) -> Markup:
     """One example: input, reference, answer."""
-    given = element("p", missing, class_="quiet") if raw is None else INPUTS[task.input.spec.kind](raw, sample)
+    given = (
+        element("p", missing, class_="quiet")
+        if raw is None
+        else INPUTS.get(task.input.spec.kind, other_input)(raw, sample)
+    )
     rows = [joined(element("dt", "Input"), element("dd", given)), ANSWERS.get(task.measure, text_answer)(sample)]
     return element("article", element("dl", *rows), element("p", sample.id, class_="id"), class_="card")
 
@@ -131,10 +135,16 @@ def text_input(raw: Any, sample: Sample) -> Markup:
     return quoted(raw)
 
 
+def other_input(raw: Any, sample: Sample) -> Markup:
+    """A kind of data from outside the package."""
+    return quoted(str(raw))
+
+
 INPUTS: Mapping[str, Callable[[Any, Sample], Markup]] = {
     "text": text_input,
     "image": image_input,
     "spectrogram": sound_input,
     "waveform": sound_input,
+    "category-input": text_input,
 }
 ANSWERS: Mapping[str, Callable[[Sample], Markup]] = {"class": class_answer, "tree": tree_answer}

@@ -35,7 +35,7 @@ def read_imagenet(folder: Path) -> Mapping[str, Rows]:
     `train` holds one folder a class. `val` does, too, or it is flat and `val_annotations.txt` or
     `LOC_val_solution.csv` gives the classes. `val` is the split "test": the labels of ImageNet's own test set are not
     public, so that all published errors are those on `val`. `name` is the first name of the class; two pairs of
-    classes share theirs (crane, maillot). A picture that was changed in place leaves the fingerprint as it was.
+    classes share theirs (crane, maillot).
     Raises `InputError` for any other layout.
     """
     bases = [folder / place for place in PLACES]

@@ -12,6 +12,7 @@ from typing import Any
 
 import pyarrow.parquet as parquet
 from pyarrow import ArrowException, ChunkedArray, Schema, types
+from pyarrow import Table as ArrowTable
 
 from multimodel.errors import InputError
 from multimodel.sources.rows import Joined, Rows, Table, columns_of, file_fingerprint
@@ -80,16 +81,17 @@ class Parquet:
 
     def __init__(self, path: Path, kept: dict[str, tuple[Path, int, ChunkedArray]] | None = None) -> None:
         try:
-            self._file = parquet.ParquetFile(path)
-            names = self._file.schema_arrow.names
-            sizes = [self._file.metadata.row_group(group).num_rows for group in range(self._file.num_row_groups)]
+            with parquet.ParquetFile(path) as opened:
+                self._metadata, schema = opened.metadata, opened.schema_arrow
+            names = schema.names
+            sizes = [self._metadata.row_group(group).num_rows for group in range(self._metadata.num_row_groups)]
             if min(sizes, default=0) < 0:
                 raise ValueError("a row group of less than no rows")
         except (OSError, ArrowException, ValueError) as error:
             raise InputError(f"{path} is damaged or no Parquet file ({error}).") from error
         check_names(path, names)
         self.path = path
-        self._ways = ways(self._file.schema_arrow)
+        self._ways = ways(schema)
         self.columns = tuple(self._ways)
         self.fingerprint = file_fingerprint(path)
         self._starts = [0, *accumulate(sizes)]
@@ -105,10 +107,15 @@ class Parquet:
         try:
             if self._kept.get(column, ())[:2] != (self.path, group):
                 self._kept.pop(column, None)  # before the next one is read: there is room for one
-                self._kept[column] = (self.path, group, self._file.read_row_group(group, [column]).column(top))
+                self._kept[column] = (self.path, group, self._read(group, column).column(top))
             return inside(self._kept[column][2][row - self._starts[group]].as_py(), fields)
         except (OSError, ArrowException, ValueError, OverflowError, LookupError) as error:
             raise InputError(f"{self.path} is damaged ({error}).") from error
+
+    def _read(self, group: int, column: str) -> ArrowTable:
+        """One column of a row group; the file is open no longer than that, as there may be thousands."""
+        with parquet.ParquetFile(self.path, metadata=self._metadata) as opened:
+            return opened.read_row_group(group, [column])
 
     def where(self, row: int) -> str:
         """File and row, counted from 0."""

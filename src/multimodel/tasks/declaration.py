@@ -17,6 +17,7 @@ from multimodel.tasks.columns import COLUMNS, Column, check_option, column_json
 LARGEST_FILE = 100_000  # bytes: a declaration is a few lines
 REAL = ("rate", "held_out", "max_seconds")
 NOT_IN_NAMES = "./\\,"
+ALLOWED = {"text": ("translation", "transcript", "caption"), "category": ("class",), "tree": ("tree",)}
 # What is written out of something else is a transcript of sound and a caption of a picture.
 MEASURES = {("audio", "text"): "transcript", ("waveform", "text"): "transcript", ("image", "text"): "caption"}
 
@@ -28,8 +29,8 @@ class Declaration:
     `data` is what `open_data` takes: a path, several, `hub:NAME`, a list of dicts, a data frame, or these by split.
     Paths are relative to `folder`. Without a measure the output's own is used, without a command `to-` and the name.
     Rows are told apart by the column `id`, divided by the column `split`, and without one by a hash of the input where
-    it is text or paths, else of the `id`: `held_out` of them for each of dev and test. The `hint` is what to do where
-    the data is missing.
+    it is text or paths, else of the `id`, else of the output's text: `held_out` of them for each of dev and test. The
+    `hint` is what to do where the data is missing.
     """
 
     name: str
@@ -56,13 +57,29 @@ class Declaration:
             raise InputError(f"Task {self.name}: the command is {self.command!r} and must be without dots.")
         if not self.output.measure:
             raise InputError(f"Task {self.name}: {self.output.kind} is no output; give text, tree or category.")
+        allowed = ALLOWED.get(self.output.kind, (self.output.measure,))
+        if self.measure and self.measure not in allowed:
+            raise InputError(
+                f"Task {self.name}: {self.measure!r} is no measure of {self.output.kind}: give {', '.join(allowed)}."
+            )
+        if self.output.kind == "tree" and self.input.kind != "text":
+            raise InputError(f"Task {self.name}: a tree is made of the words of a text, not of {self.input.kind}.")
+        if not 0 < self.rate < float("inf"):
+            raise InputError(f"Task {self.name}: the rate is {self.rate} and must be above 0.")
         if not 0 < self.held_out < 0.5:
             raise InputError(f"Task {self.name}: held_out is {self.held_out} and must be above 0 and below 0.5.")
         if self.limit is not None and self.limit < 1:
             raise InputError(f"Task {self.name}: the limit is {self.limit} and must be above 0.")
-        measure = MEASURES.get((self.input.kind, self.output.kind), self.output.measure)
-        object.__setattr__(self, "command", self.command or f"to-{self.name}")
-        object.__setattr__(self, "measure", self.measure or measure)
+
+    @property
+    def told(self) -> str:
+        """The command as it is declared, or what follows from the name."""
+        return self.command or f"to-{self.name}"
+
+    @property
+    def measured(self) -> str:
+        """The measure as it is declared, or what follows from the kinds of both sides."""
+        return self.measure or MEASURES.get((self.input.kind, self.output.kind), self.output.measure)
 
     def to_json(self) -> dict[str, Any]:
         """As in YAML, with the folder; data given in Python is left out, since only its owner can give it again."""

@@ -201,7 +201,7 @@ def _pair(task: Task, examples: Split, place: int) -> tuple[Example | None, Pair
 def _account(label: str, bad: Sequence[str], count: int, most: float) -> str:
     """Which examples are bad."""
     more = [f"… and {len(bad) - NAMED:,} more."] if len(bad) > NAMED else []
-    head = f"{label}: {len(bad):,} of {count:,} examples cannot be used, and {most:.1%} may be so (--data.most-bad):"
+    head = f"{label}: {len(bad):,} of {count:,} examples cannot be used, and {most:.1%} may be so (option most-bad):"
     return "\n  ".join([head, *bad[:NAMED], *more])
 
 

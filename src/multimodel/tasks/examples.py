@@ -62,9 +62,13 @@ class Examples:
         return Examples(self.rows, np.union1d(self.places, others.places), self.task)
 
     def name(self, row: int) -> str:
-        """The cell of the column `id`, or else where the row stands."""
+        """The cell of the column `id`, or else where the row stands, from the folder of the data."""
         if self.task.id is None:
-            return self.rows.where(row)
+            return (
+                self.rows.where(row)
+                .removeprefix(f"{self.task.folder}/")
+                .removeprefix(f"{self.task.folder.absolute()}/")
+            )
         try:
             return str(self.rows.cell(row, self.task.id))
         except InputError as error:

@@ -57,14 +57,23 @@ def load_mini8(
 
 def siblings(declared: Sequence[Declaration], settings: DataSettings) -> list[Declaration]:
     """All of mini8 where one of these tasks belongs to it: their vocabulary is that of all eight."""
-    folders = [one.folder for one in declared if one.hint == BUILD]
+    folders = [one.folder for one in declared if of_mini8(one)]
     return declarations(folders[0], NAMES, settings) if folders else []
 
 
 def found_again(tasks: Sequence[Task], folder: Path | None) -> list[Task]:
     """Tasks of a run with their examples; those of mini8 from this folder, where one is given."""
-    ours = {task.name for task in tasks if task.origin and task.origin.hint == BUILD}
-    return [with_examples(task, folder if task.name in ours else None) for task in tasks]
+    return [with_examples(task, folder if is_mini8(task) else None) for task in tasks]
+
+
+def is_mini8(task: Task) -> bool:
+    """Whether a task's data is that of mini8."""
+    return task.origin is not None and of_mini8(task.origin)
+
+
+def of_mini8(declared: Declaration) -> bool:
+    """Whether this is a task of mini8."""
+    return declared.hint == BUILD
 
 
 def _sides(side: int, classes: Sequence[str]) -> dict[str, tuple[Column, Column, str]]:

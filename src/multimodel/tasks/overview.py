@@ -43,8 +43,8 @@ def of_declaration(one: Declaration) -> Summary:
         name=one.name,
         input=_column(one.input),
         output=_column(one.output),
-        command=one.command,
-        measure=one.measure,
+        command=one.told,
+        measure=one.measured,
         rate=f"{one.rate:g}",
         data=presence(one),
     )
@@ -53,7 +53,7 @@ def of_declaration(one: Declaration) -> Summary:
 def of_task(task: Task, folder: Path | None = None) -> Summary:
     """A task of a run; one of mini8 with its data in this folder, where one is given."""
     origin = task.origin
-    if origin and folder and origin.hint == mini8.BUILD:
+    if origin and folder and mini8.of_mini8(origin):
         origin = dataclasses.replace(origin, folder=folder)
     return Summary(
         name=task.name,
@@ -76,7 +76,7 @@ def presence(one: Declaration | None) -> str:
     """How many examples each split has, or in a few words why there are none."""
     if one is None or one.data is None:
         return NOT_KEPT
-    if one.hint == mini8.BUILD and not all((one.folder / name).exists() for name in (mini8.ABOUT, one.data)):
+    if mini8.of_mini8(one) and not all((one.folder / name).exists() for name in (mini8.ABOUT, one.data)):
         return NOT_BUILT
     if any(isinstance(part, str) and part.startswith(HUB) for part in _parts(one.data)):
         return ON_THE_HUB

@@ -20,7 +20,7 @@ from multimodel.tasks.task import Task
 from multimodel.training import checkpoint
 from multimodel.training.checkpoint import RunConfig
 from multimodel.training.settings import TrainingSettings
-from multimodel.training.train import rated
+from multimodel.training.train import check_parts, rated
 
 BODY = ("encoder", "mixer", "decoder")
 ALL = "all"
@@ -33,7 +33,7 @@ class Adding:
     freeze: Literal["nothing", "body", "old"] = "nothing"
     """What keeps its weights: nothing, the body that all tasks share, or all that there was (old)."""
     rehearse: tuple[str, ...] = (ALL,)
-    """Old tasks that are trained on as well, in half of the steps: all, none, or their names."""
+    """Old tasks that are trained on as well, in half of the steps: all, none, or their names; if all is frozen none."""
     new_experts: int = 0
     """Experts added to each mixture of experts."""
 
@@ -42,7 +42,7 @@ class Adding:
             raise InputError(f"The number of new experts is {self.new_experts} and must be 0 or more.")
         if self.new_experts and self.freeze != "nothing":
             raise InputError(
-                "New experts answer for old tasks, too, which then change: add them with --freeze nothing."
+                "New experts answer for old tasks, too, which then change: add them with --adding.freeze nothing."
             )
 
 
@@ -52,11 +52,13 @@ def grown_config(
     adding: Adding,
     training: TrainingSettings | None = None,
     data_folder: Path | None = None,
+    given: Sequence[Task] = (),
 ) -> RunConfig:
     """The configuration of a run that goes on from another one with these tasks more.
 
-    The vocabulary stays: it is made of bytes and can write any text. New tasks get half of the steps, their rates
-    divide it. Raises `InputError` for a task that the model knows already, and for rehearsals that cannot be.
+    The vocabulary stays: it is made of bytes and can write any text. New tasks get half of the steps, which their rates
+    divide among them. `given` are old tasks with examples that cannot be found again. Raises `InputError` for a task
+    that the model knows already, and for rehearsals that cannot be.
     """
     names = [task.name for task in known.tasks]
     for one in declared:
@@ -64,18 +66,20 @@ def grown_config(
             raise InputError(f"The model knows a task {one.name} already: give the new one another name.")
     rehearsed = _rehearsed(names, adding)
     _, new = declared_tasks(declared, known.data, known.vocabulary)
-    old = [found_again([task], data_folder)[0] if task.name in rehearsed else task for task in known.tasks]
-    total = sum(task.rate for task in old if task.name in rehearsed) or len(new)
+    again = {task.name: task for task in given}
+    missing = [task for task in known.tasks if task.name in rehearsed and task.name not in again]
+    again |= {task.name: task for task in found_again(missing, data_folder)}
     settings = training or known.training
-    more = [dataclasses.replace(task, rate=task.rate * total / len(new)) for task in new]
+    tasks = rated([*(again.get(task.name, task) for task in known.tasks), *new], settings)
     config = dataclasses.replace(
         known,
         model=dataclasses.replace(known.model, experts=known.model.experts + adding.new_experts),
-        training=settings,
-        tasks=rated([*old, *more], settings),
+        training=dataclasses.replace(settings, rates={}),  # they are the tasks' own from here on
+        tasks=_halved(tasks, rehearsed, [task.name for task in new]),
         resting=tuple(name for name in names if name not in rehearsed),
         frozen=_frozen(known, adding),
     )
+    check_parts(config)
     _check_learnable(config, new)
     return config
 
@@ -88,13 +92,22 @@ def carry_over(model: nn.Module, newest: Path) -> None:
             own[name][tuple(slice(size) for size in weights.shape)] = weights
 
 
+def _halved(tasks: Sequence[Task], rehearsed: Sequence[str], new: Sequence[str]) -> tuple[Task, ...]:
+    """The new tasks' rates made to add up to those of the rehearsed ones."""
+    old_rates, new_rates = (sum(task.rate for task in tasks if task.name in names) for names in (rehearsed, new))
+    factor = old_rates / new_rates if rehearsed else 1.0
+    return tuple(dataclasses.replace(task, rate=task.rate * factor) if task.name in new else task for task in tasks)
+
+
 def _rehearsed(names: Sequence[str], adding: Adding) -> tuple[str, ...]:
     """The old tasks to train on."""
-    asked = [name for name in adding.rehearse if name != "none"]
+    asked = [name for word in adding.rehearse for name in word.split(",") if name not in ("", "none")]
     for name in asked:
         if name not in (ALL, *names):
             raise InputError(f"There is no old task {name!r} to rehearse: {nearest(name, (ALL, 'none', *names))}")
     if adding.freeze == "old":
+        if asked not in ([], [ALL]):
+            raise InputError("Where all that is old is frozen nothing can be rehearsed: leave out --adding.rehearse.")
         return ()
     return tuple(names) if ALL in asked else tuple(name for name in names if name in asked)
 
@@ -112,9 +125,11 @@ def _frozen(known: RunConfig, adding: Adding) -> tuple[str, ...]:
 def _check_learnable(config: RunConfig, new: Sequence[Task]) -> None:
     """A task whose nets and command are all frozen has nothing to learn with."""
     for task in new:
-        parts = (f"nets.{task.input.net}", f"nets.{task.output.net}", f"commands.{task.command}")
+        parts = [f"nets.{task.input.net}", f"nets.{task.output.net}"]
+        if task.measure != "class":  # a class is read without a command
+            parts.append(f"commands.{task.command}")
         if all(part in config.frozen for part in parts):
             raise InputError(
                 f"Task {task.name} has nothing of its own that could learn while all old parts are frozen: "
-                "give it a command of its own, or freeze less."
+                "give it a net or a command of its own, or freeze less."
             )

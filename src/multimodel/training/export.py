@@ -26,12 +26,16 @@ def part_of(config: RunConfig, names: Sequence[str]) -> RunConfig:
     for name in names:
         if name not in known:
             raise InputError(f"This run has no task {name!r}: {nearest(name, tuple(known))}")
-    return dataclasses.replace(config, tasks=tuple(known[name] for name in names), resting=(), frozen=())
+    rates = {name: rate for name, rate in config.training.rates.items() if name in names}
+    training = dataclasses.replace(config.training, rates=rates)
+    return dataclasses.replace(
+        config, training=training, tasks=tuple(known[name] for name in names), resting=(), frozen=()
+    )
 
 
-def fired(importance: Sequence[np.ndarray]) -> list[np.ndarray]:
+def fired(importance: Sequence[np.ndarray], least: int) -> list[np.ndarray]:
     """Per mixture layer the experts to keep, in order: all that any position used, and as many in each layer."""
-    most = max(int((layer > 0).sum()) for layer in importance)
+    most = max(least, *(int((layer > 0).sum()) for layer in importance))
     return [np.sort(np.argsort(-layer, kind="stable")[:most]) for layer in importance]
 
 
@@ -65,7 +69,7 @@ def write_part(
     part = part_of(config, names)
     if importance:  # a class is read from the encoder, so that the decoder's layer may have been used by nobody
         importance = [*importance, *[np.zeros_like(importance[0])] * (len(LAYERS) - len(importance))]
-    keep = dict(zip(LAYERS, fired(importance), strict=True)) if importance else {}
+    keep = dict(zip(LAYERS, fired(importance, part.model.experts_used), strict=True)) if importance else {}
     if keep:
         count = len(next(iter(keep.values())))
         part = dataclasses.replace(part, model=dataclasses.replace(part.model, experts=count))

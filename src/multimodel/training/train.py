@@ -52,7 +52,7 @@ def start_run(preset: Preset, name: str, declared: Sequence[Declaration], kinds:
 
 def run_config(preset: Preset, name: str, vocabulary: Vocabulary, tasks: Sequence[Task]) -> RunConfig:
     """The configuration of a run on any tasks; the preset's rates are given to them."""
-    return RunConfig(
+    config = RunConfig(
         preset=name,
         model=preset.model,
         data=preset.data,
@@ -60,6 +60,16 @@ def run_config(preset: Preset, name: str, vocabulary: Vocabulary, tasks: Sequenc
         tasks=rated(tasks, preset.training),
         vocabulary=vocabulary,
     )
+    check_parts(config)
+    return config
+
+
+def check_parts(config: RunConfig) -> None:
+    """Raise `InputError` where nets do not go together, or a net or command is named like a method of torch's."""
+    for kind, names, taken in (("net", config.nets, nn.ModuleDict()), ("command", config.commands, nn.ParameterDict())):
+        for name in names:
+            if hasattr(taken, name):
+                raise InputError(f"A {kind} cannot be named {name!r}, as torch has a use for that word: give another.")
 
 
 def rated(tasks: Sequence[Task], settings: TrainingSettings) -> tuple[Task, ...]:
@@ -219,12 +229,6 @@ def freeze(model: nn.Module, parts: Sequence[str]) -> None:
     for name, parameter in model.named_parameters():
         if any(name == part or name.startswith(f"{part}.") for part in parts):
             parameter.requires_grad_(False)
-
-
-def resume_run(run: Path, training: TrainingSettings | None = None, data: Path | None = None) -> RunConfig:
-    """The configuration of a run to go on with, examples attached, perhaps with a longer budget or moved mini8."""
-    config = checkpoint.load_config(checkpoint.latest(run))
-    return gone_on(config, mini8.found_again(config.trained, data), training or config.training)
 
 
 def gone_on(config: RunConfig, tasks: Sequence[Task], settings: TrainingSettings) -> RunConfig:
