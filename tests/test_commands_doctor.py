@@ -10,14 +10,13 @@ from pathlib import Path
 import pytest
 
 from multimodel import cli
-from multimodel.data import mini8 as built
 from multimodel.doctor import facts as gathered
 from multimodel.doctor import system
 from multimodel.doctor.advice import RULES, warnings, within
-from multimodel.doctor.facts import INDEX, Facts, gather
+from multimodel.doctor.facts import Facts, gather
 from multimodel.doctor.system import Ticks, stolen_share
 from multimodel.errors import InputError
-from multimodel.tasks import mini8
+from multimodel.folders import MINI8_INDEX
 
 GOOD = Facts(
     processor="Some Processor",
@@ -186,8 +185,7 @@ def test_a_machine_that_tells_nothing_is_unknown_and_no_crash(
 def test_mini8_is_found_where_it_was_built(proc: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(proc))
     monkeypatch.setattr(gathered, "SECONDS", 0.0)
-    assert INDEX == mini8.ABOUT == built.INDEX
-    index = proc / "multimodel" / "mini8" / INDEX
+    index = proc / "multimodel" / "mini8" / MINI8_INDEX
     index.parent.mkdir(parents=True)
     index.write_text('{"tasks": {"speech": {"train": 20, "dev": 3}, "parse": {"train": 7}}}')
     assert gather().mini8_examples == 30

@@ -19,7 +19,8 @@ from PIL import Image as Pillow
 from toy import png, tone, wav
 
 from multimodel.errors import InputError
-from multimodel.tasks.columns import COLUMNS, OPTIONS, Audio, Category, Image, Text, Tree, Waveform
+from multimodel.tasks.column_options import OPTIONS
+from multimodel.tasks.columns import COLUMNS, Audio, Category, Image, Text, Tree, Waveform
 from multimodel.tasks.declaration import LARGEST_FILE, Declaration, declaration_from_json, read_declaration
 from multimodel.tasks.examples import open_examples
 

@@ -16,6 +16,9 @@ def mini8_folder() -> Path:
     return cache_folder() / "mini8"
 
 
+MINI8_INDEX = "mini8.json"  # in that folder, written last: what was built from what
+
+
 def features_folder() -> Path:
     """Features that are slow to make."""
     return cache_folder() / "features"

@@ -131,13 +131,13 @@ def evaluate_only(
     """The scores, and what was scored; nothing is written."""
     newest = checkpoint.latest(run)
     config = checkpoint.load_config(newest, kinds)
+    most_bad = config.data.most_bad if settings.most_bad is None else settings.most_bad
     found = evaluate_tasks(
         load(newest, default_device(), kinds).model,
         with_data(config, tasks, data_folder),
-        settings,
+        dataclasses.replace(settings, most_bad=most_bad),
         cache=features_folder(),
         console=Console(stderr=True),
-        most_bad=config.data.most_bad if settings.most_bad is None else settings.most_bad,
     )
     return found, about(config, newest, settings)
 
@@ -230,13 +230,18 @@ def task_name(word: str) -> str:
     return read_declaration(Path(word)).name if word.endswith(YAML) else word
 
 
+def check_word(word: str) -> None:
+    """Raise `InputError` for a word that is neither a task of mini8 nor the path of a YAML file."""
+    if not word.endswith(YAML) and word not in mini8.NAMES:
+        raise InputError(f"There is no task {word!r}: name a YAML file, or {nearest(word, mini8.NAMES)}")
+
+
 def _declared(word: Declaration | str, settings: DataSettings, folder: Path | None) -> Declaration:
     if isinstance(word, Declaration):
         return word
     if word.endswith(YAML):
         return read_declaration(Path(word))
-    if word not in mini8.NAMES:
-        raise InputError(f"There is no task {word!r}: name a YAML file, or {nearest(word, mini8.NAMES)}")
+    check_word(word)
     return mini8.declarations(folder or mini8_folder(), [word], settings)[0]
 
 
@@ -259,18 +264,14 @@ def resumed(config: RunConfig, training: TrainingSettings, declared: Sequence[De
 
 def with_data(config: RunConfig, tasks: Sequence[Declaration | str], folder: Path | None = None) -> list[Task]:
     """The run's tasks of these names, or all of them, with their examples: read again, or as they are given now."""
-    known = {task.name: task for task in config.tasks}
     read = [read_declaration(Path(task)) if isinstance(task, str) and task.endswith(YAML) else task for task in tasks]
     given = {task.name: task for task in read if isinstance(task, Declaration)}
-    names = [task.name if isinstance(task, Declaration) else task for task in read] or list(known)
-    for name in names:
-        if name not in known:
-            raise InputError(f"This run has no task {name!r}: {nearest(name, tuple(known))}")
+    names = [task.name if isinstance(task, Declaration) else task for task in read]
     return [
-        dataclasses.replace(known[name], origin=given[name], examples=open_examples(given[name]))
-        if name in given
-        else mini8.found_again([known[name]], folder)[0]
-        for name in names
+        dataclasses.replace(task, origin=given[task.name], examples=open_examples(given[task.name]))
+        if task.name in given
+        else mini8.found_again([task], folder)[0]
+        for task in (config.named(names) if names else config.tasks)
     ]
 
 

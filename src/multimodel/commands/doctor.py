@@ -9,9 +9,9 @@ import tyro
 
 from multimodel.doctor.advice import gigabytes, warnings
 from multimodel.doctor.facts import EXTRAS, Facts, gather
+from multimodel.tasks.overview import NOT_BUILT
 
 UNKNOWN = "unknown"
-NOT_BUILT = "not built: multimodel data build mini8"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -17,8 +17,7 @@ from multimodel.commands.console import table_console
 from multimodel.commands.train import split_names
 from multimodel.errors import InputError
 from multimodel.folders import mini8_folder
-from multimodel.runs import YAML
-from multimodel.sources.rows import nearest
+from multimodel.runs import YAML, check_word
 from multimodel.tasks import mini8
 from multimodel.tasks.declaration import LARGEST_FILE, read_declaration
 from multimodel.tasks.overview import Summary, of_declaration, of_mini8, of_task
@@ -60,18 +59,14 @@ def all_names(folder: Path) -> list[str]:
 def named(names: Sequence[str], data_folder: Path | None = None) -> list[Summary]:
     """Tasks of mini8 by name, others by the path of their YAML file; raises `InputError` for a name of neither."""
     for name in names:
-        if not name.endswith(YAML) and name not in mini8.NAMES:
-            raise InputError(f"There is no task {name!r}: name a YAML file, or {nearest(name, mini8.NAMES)}")
+        check_word(name)
     return [_summary(name, data_folder or mini8_folder()) for name in names]
 
 
 def tasks_of_run(run: Path, names: Sequence[str] = (), data_folder: Path | None = None) -> list[Summary]:
     """The tasks of a run's newest checkpoint, or some of them."""
-    known = {task.name: task for task in checkpoint.load_config(checkpoint.latest(run)).tasks}
-    for name in names:
-        if name not in known:
-            raise InputError(f"This run has no task {name!r}: {nearest(name, tuple(known))}")
-    return [of_task(known[name], data_folder) for name in names or known]
+    config = checkpoint.load_config(checkpoint.latest(run))
+    return [of_task(task, data_folder) for task in (config.named(names) if names else config.tasks)]
 
 
 def tasks_table(found: Sequence[Summary]) -> Table:

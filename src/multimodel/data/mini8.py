@@ -19,12 +19,12 @@ from multimodel.data.packages import Package, fetch
 from multimodel.data.rows import Row
 from multimodel.data.sources import ALL, Source
 from multimodel.errors import InputError
+from multimodel.folders import MINI8_INDEX
 
 FORMAT = 1
 BUILDER = 1
 SOURCES: dict[str, Source] = {source.name: source for source in ALL}
 DEFAULT: tuple[str, ...] = tuple(source.name for source in ALL if source.default)
-INDEX = "mini8.json"
 
 Files = Mapping[str, Sequence[Path]]
 
@@ -158,6 +158,6 @@ def _write_index(destination: Path) -> None:
         "classes": list(fashion.CLASSES),
         "sources": list(origins.values()),
     }
-    unfinished = destination / (INDEX + ".unfinished")
+    unfinished = destination / (MINI8_INDEX + ".unfinished")
     unfinished.write_text(json.dumps(index, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-    os.replace(unfinished, destination / INDEX)
+    os.replace(unfinished, destination / MINI8_INDEX)

@@ -16,12 +16,11 @@ from typing import Any
 
 from multimodel.doctor import system
 from multimodel.errors import InputError
-from multimodel.folders import cache_folder, mini8_folder
+from multimodel.folders import MINI8_INDEX, cache_folder, mini8_folder
 
 SECONDS = 1.0  # stolen time is counted over so long at least
 NEEDED = ("multimodel", "torch", "numpy", "numba")
 EXTRAS = {"datasets": "hub", "transformers": "bench", "spacy": "mini8"}
-INDEX = "mini8.json"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -125,7 +124,7 @@ def _supported(package: str) -> str:
 def _examples(mini8: Path) -> int | None:
     """How many there are in all, `None` where mini8 is not built."""
     try:
-        tasks = json.loads((mini8 / INDEX).read_text(encoding="utf-8"))["tasks"]
+        tasks = json.loads((mini8 / MINI8_INDEX).read_text(encoding="utf-8"))["tasks"]
         return sum(sum(splits.values()) for splits in tasks.values())
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None

@@ -113,20 +113,18 @@ def evaluate(
     *,
     cache: Path | None = None,
     console: Console | None = None,
-    most_bad: float = 0.0,
 ) -> list[TaskEvaluation]:
-    """Evaluate each task; `cache` is a folder for encoded examples, of which the share `most_bad` may be damaged."""
+    """Evaluate each task; `cache` is a folder for encoded examples, in which nothing is done twice."""
     model.eval()
     hidden = console is None or not console.is_terminal
     shown = track(tasks, "evaluating", console=console, disable=hidden, transient=True)
-    return [evaluate_task(model, task, settings, cache, most_bad) for task in shown]
+    return [evaluate_task(model, task, settings, cache) for task in shown]
 
 
-def evaluate_task(
-    model: MultiModel, task: Task, settings: EvaluationSettings, cache: Path | None, most_bad: float = 0.0
-) -> TaskEvaluation:
+def evaluate_task(model: MultiModel, task: Task, settings: EvaluationSettings, cache: Path | None) -> TaskEvaluation:
     """Score, decode and compare one task."""
     started = time.perf_counter()
+    most_bad = settings.most_bad or 0.0
     encoded = encode_examples(task, settings.split, cache=cache, limit=settings.examples, most_bad=most_bad)
     train = encode_examples(task, TRAIN, cache=cache, most_bad=most_bad)
     shuffled = shuffled_inputs(encoded, settings.seed)

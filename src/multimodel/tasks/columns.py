@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import KW_ONLY, asdict, dataclass, fields
-from math import isfinite
+from dataclasses import KW_ONLY, asdict, dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Protocol, runtime_checkable
 
 from multimodel.errors import InputError
 from multimodel.tasks import audio, category, image, text, tree
 from multimodel.tasks.cells import file_bytes, png_bytes, sound_bytes, words
+from multimodel.tasks.column_options import MOST_CLASSES, check_options
 from multimodel.tasks.features import Feature
 from multimodel.tasks.settings import DataSettings
 from multimodel.tasks.vocabulary import Vocabulary
-
-MOST_CLASSES = 100_000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -267,44 +265,3 @@ def column_json(column: Any) -> dict[str, Any]:
     defaults = asdict(type(column)(column.column))
     given = {name: value for name, value in values.items() if value != defaults[name]}
     return {column.kind: column.column, **given}
-
-
-def _is_size(value: Any) -> bool:
-    return type(value) is int and value > 0
-
-
-def _is_duration(value: Any) -> bool:
-    return type(value) in (int, float) and isfinite(value) and value > 0
-
-
-def _are_classes(value: Any) -> bool:
-    names = value if isinstance(value, list | tuple) else ()
-    if not all(type(name) in (str, int) and str(name) == str(name).strip() != "" for name in names):
-        return False
-    return 2 <= len(set(map(str, names))) == len(names) <= MOST_CLASSES
-
-
-OPTIONS: dict[str, tuple[Callable[[Any], bool], str]] = {
-    "column": (lambda value: isinstance(value, str) and value != "", "the name of a column"),
-    "net": (lambda value: isinstance(value, str) and value != "" and "." not in value, "a name without dots"),
-    "max_length": (_is_size, "a whole number above 0"),
-    "side": (_is_size, "a whole number above 0"),
-    "max_seconds": (_is_duration, "a number above 0"),
-    "grey": (lambda value: isinstance(value, bool), "true or false"),
-    "classes": (_are_classes, "a list of two names or more, all different; yes, no, on and off in quotes"),
-}
-
-
-def check_option(kind: str, option: str, value: Any) -> None:
-    """Raise `InputError` for a value that an option cannot have; those of kinds from elsewhere check themselves."""
-    allowed, meant = OPTIONS.get(option, (lambda value: True, ""))
-    if not allowed(value):
-        raise InputError(f"The {option} of a column of kind {kind} is {value!r} and must be {meant}.")
-
-
-def check_options(column: Any) -> None:
-    """`check_option` for each that is not at its default."""
-    for option in fields(column):
-        value = getattr(column, option.name)
-        if value != option.default:
-            check_option(column.kind, option.name, value)

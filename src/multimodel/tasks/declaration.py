@@ -12,7 +12,8 @@ import yaml
 
 from multimodel.errors import InputError
 from multimodel.sources.rows import nearest
-from multimodel.tasks.columns import COLUMNS, Column, check_option, column_json
+from multimodel.tasks.column_options import check_option
+from multimodel.tasks.columns import COLUMNS, Column, column_json
 
 LARGEST_FILE = 100_000  # bytes: a declaration is a few lines
 REAL = ("rate", "held_out", "max_seconds")

@@ -10,7 +10,7 @@ from pathlib import Path
 from multimodel.errors import InputError
 from multimodel.tasks.columns import Column, Context
 from multimodel.tasks.declaration import Declaration
-from multimodel.tasks.examples import Examples, open_examples
+from multimodel.tasks.examples import Examples, not_kept, open_examples
 from multimodel.tasks.features import Feature
 from multimodel.tasks.settings import DataSettings
 from multimodel.tasks.task import TRAIN, Task
@@ -43,7 +43,7 @@ def declared_tasks(
 def with_examples(task: Task, folder: Path | None = None) -> Task:
     """A task of a run with its examples, read where it was declared, or in another folder; raises `InputError`."""
     if task.origin is None:
-        raise InputError(f"The data of task {task.name} was given in Python and is not kept: give the task again.")
+        raise not_kept(task.name)
     origin = dataclasses.replace(task.origin, folder=folder) if folder else task.origin
     return dataclasses.replace(task, origin=origin, examples=open_examples(origin))
 

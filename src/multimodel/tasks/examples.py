@@ -97,6 +97,11 @@ class Examples:
                     yield self.rows.file(row, name)
 
 
+def not_kept(name: str) -> InputError:
+    """What to say of a task whose data only Python can give."""
+    return InputError(f"The data of task {name} was given in Python and is not kept: give the task again.")
+
+
 def open_examples(task: Declaration) -> dict[str, Examples]:
     """The examples of every split that has any; raises `InputError` for data that is missing, or lacks a column."""
     found: dict[str, Examples] = {}
@@ -113,7 +118,7 @@ def open_examples(task: Declaration) -> dict[str, Examples]:
 
 def _opened(task: Declaration) -> Mapping[str, Rows]:
     if task.data is None:
-        raise InputError(f"The data of task {task.name} was given in Python and is not kept: give the task again.")
+        raise not_kept(task.name)
     try:
         return open_data(task.data, task.folder, task.layout, task.limit)
     except (InputError, OSError) as error:

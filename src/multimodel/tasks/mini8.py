@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from multimodel.errors import InputError
+from multimodel.folders import MINI8_INDEX
 from multimodel.sources.rows import nearest
 from multimodel.tasks.columns import Audio, Category, Column, Image, Text, Tree
 from multimodel.tasks.declaration import Declaration
@@ -21,7 +22,6 @@ from multimodel.tasks.task import Task
 from multimodel.tasks.vocabulary import Vocabulary
 
 BUILD = "Make the data with `multimodel data build mini8`."
-ABOUT = "mini8.json"
 NAMES = ("speech", "imageclass", "caption", "parse", "en-de", "de-en", "en-fr", "fr-en")
 
 
@@ -30,7 +30,7 @@ def declarations(folder: Path, names: Sequence[str] = NAMES, settings: DataSetti
     for name in names:
         if name not in NAMES:
             raise InputError(f"mini8 has no task {name!r}: {nearest(name, NAMES)}")
-    sides = _sides((settings or DataSettings()).class_side, _classes(folder / ABOUT))
+    sides = _sides((settings or DataSettings()).class_side, _classes(folder / MINI8_INDEX))
     return [_declaration(folder, name, *sides[name]) for name in names]
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from multimodel.errors import InputError
+from multimodel.folders import MINI8_INDEX
 from multimodel.sources.open import HUB
 from multimodel.tasks import mini8
 from multimodel.tasks.columns import Column
@@ -68,7 +69,7 @@ def of_task(task: Task, folder: Path | None = None) -> Summary:
 
 def of_mini8(name: str, folder: Path) -> Summary:
     """A task of mini8, also where it is not built; raises `InputError` where there is none of this name."""
-    built = (folder / mini8.ABOUT).exists()
+    built = (folder / MINI8_INDEX).exists()
     return of_declaration(mini8.declarations(folder, [name])[0] if built else mini8.outline(folder, name))
 
 
@@ -76,7 +77,7 @@ def presence(one: Declaration | None) -> str:
     """How many examples each split has, or in a few words why there are none."""
     if one is None or one.data is None:
         return NOT_KEPT
-    if mini8.of_mini8(one) and not all((one.folder / name).exists() for name in (mini8.ABOUT, one.data)):
+    if mini8.of_mini8(one) and not all((one.folder / name).exists() for name in (MINI8_INDEX, one.data)):
         return NOT_BUILT
     if any(isinstance(part, str) and part.startswith(HUB) for part in _parts(one.data)):
         return ON_THE_HUB

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from multimodel.batch import Net
 from multimodel.build import Sizes, build_model
 from multimodel.errors import InputError
 from multimodel.model import MultiModel
+from multimodel.sources.rows import nearest
 from multimodel.tasks.settings import DataSettings
 from multimodel.tasks.task import Task, nets, task_from_json
 from multimodel.tasks.vocabulary import Vocabulary
@@ -58,6 +59,14 @@ class RunConfig:
     def trained(self) -> tuple[Task, ...]:
         """The tasks that are trained on."""
         return tuple(task for task in self.tasks if task.name not in self.resting)
+
+    def named(self, names: Sequence[str]) -> list[Task]:
+        """The tasks of these names, in this order; raises `InputError` for one that the run lacks."""
+        known = {task.name: task for task in self.tasks}
+        for name in names:
+            if name not in known:
+                raise InputError(f"This run has no task {name!r}: {nearest(name, tuple(known))}")
+        return [known[name] for name in names]
 
     @property
     def nets(self) -> dict[str, Net]:

@@ -11,7 +11,6 @@ import torch
 from torch import Tensor, nn
 
 from multimodel.errors import InputError
-from multimodel.sources.rows import nearest
 from multimodel.tasks.mixture import FIRST_AVERAGE
 from multimodel.training import checkpoint
 from multimodel.training.checkpoint import RunConfig
@@ -22,15 +21,10 @@ LAYERS = ("encoder.experts", "decoder.experts")
 
 def part_of(config: RunConfig, names: Sequence[str]) -> RunConfig:
     """The configuration with these tasks only; raises `InputError` for one that the run lacks."""
-    known = {task.name: task for task in config.tasks}
-    for name in names:
-        if name not in known:
-            raise InputError(f"This run has no task {name!r}: {nearest(name, tuple(known))}")
+    tasks = tuple(config.named(names))
     rates = {name: rate for name, rate in config.training.rates.items() if name in names}
     training = dataclasses.replace(config.training, rates=rates)
-    return dataclasses.replace(
-        config, training=training, tasks=tuple(known[name] for name in names), resting=(), frozen=()
-    )
+    return dataclasses.replace(config, training=training, tasks=tasks, resting=(), frozen=())
 
 
 def fired(importance: Sequence[np.ndarray], least: int) -> list[np.ndarray]:
