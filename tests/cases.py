@@ -130,8 +130,7 @@ def stepped(module: nn.Module, x: Tensor) -> Tensor:
 
 
 def mixed_stepwise(module: nn.Module, x: Tensor) -> Tensor:
-    in_one_call = module.start()
-    return torch.cat([module.step(x[:, p : p + 1], in_one_call) for p in range(x.shape[1])], dim=1)
+    return torch.cat([module.step(x[:, p : p + 1]) for p in range(x.shape[1])], dim=1)
 
 
 def self_stepped(module: nn.Module, x: Tensor) -> Tensor:

@@ -18,7 +18,7 @@ from multimodel.batch import Batch
 from multimodel.build import Sizes
 from multimodel.presets import PRESETS, Preset
 from multimodel.tasks.mini8 import declarations
-from multimodel.training.checkpoint import RunConfig
+from multimodel.training.run_config import RunConfig
 from multimodel.training.settings import TrainingSettings
 from multimodel.training.train import make_streams, make_trainer, run_config
 from multimodel.training.trainer import Trainer

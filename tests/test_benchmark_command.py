@@ -79,6 +79,7 @@ def fresh_process(command: list[str], **options: Any) -> CompletedProcess[str]:
     if command[3] == "train":
         seconds = 2.0 if "--processes=1" in command else 1.0
         log = Path(command[command.index("--out") + 1]) / "log.jsonl"
+        log.parent.mkdir(exist_ok=True)
         log.write_text(8 * (json.dumps({"symbols": 10, "seconds": seconds}) + "\n"), encoding="utf-8")
         return CompletedProcess(command, 0, "", "")
     assert command[1:5] == ["-m", "multimodel.benchmark.memory", command[3], "tiny"]

@@ -3,6 +3,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -244,16 +245,16 @@ def test_ctrl_c_saves_and_says_how_to_go_on(
 ) -> None:
     choose = Trainer.next_batches
 
-    def pressed(self: Trainer, task: str) -> object:
+    def pressed(self: Trainer, tasks: Sequence[str]) -> object:
         if self.state.step == 1:
             signal.raise_signal(signal.SIGINT)
-        return choose(self, task)
+        return choose(self, tasks)
 
     monkeypatch.setattr(Trainer, "next_batches", pressed)
     words = ["train", "tiny", "--out", str(tmp_path / "run"), *TWO, *SMALL]
     assert cli.main(words) == 130
     assert capsys.readouterr().err.splitlines()[-1] == "Stopped at step 2: `--resume` goes on from there."
-    assert [path.name for path in (tmp_path / "run" / "checkpoints").iterdir()] == ["00000002"]
+    assert {path.name for path in (tmp_path / "run" / "checkpoints").iterdir()} == {"00000000", "00000002"}
 
 
 def test_ctrl_c_outside_training_is_silent(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from multimodel import cli
 from multimodel.training import checkpoint
-from multimodel.training.checkpoint import RunConfig
+from multimodel.training.run_config import RunConfig
 
 SMALL = ["--data.vocabulary", "300", "--batch-examples", "4"]
 YAML = "data: {train: DATA.csv, test: DATA.csv}\ninput: {text: text}\noutput: {category: label}\n"

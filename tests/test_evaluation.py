@@ -153,7 +153,7 @@ def test_each_example_gets_its_own_answer(model: MultiModel, monkeypatch: pytest
         return [Answer(str(text), ()) for text in written]
 
     monkeypatch.setattr(evaluation, "batch_answers", perfect)
-    monkeypatch.setattr(evaluation, "MOST_COMPILED", 3)
+    monkeypatch.setattr(evaluation, "MOST_AT_ONCE", 3)
     encoded = encode_examples(task, "train")
     examples = task.examples["train"]
     found = evaluation.decode(model, task, encoded, examples, 1)

@@ -1,5 +1,7 @@
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,6 +17,7 @@ from multimodel.layers.experts import MixtureOfExperts
 from multimodel.parameters import active_parameters, parameters
 from multimodel.presets import PRESETS
 from multimodel.tasks.task import nets
+from multimodel.training.memory import WAYS
 
 
 @pytest.mark.parametrize("name", PRESETS)
@@ -91,5 +94,53 @@ def test_the_command_prints_a_row_for_each_preset(capsys: pytest.CaptureFixture[
         assert row[4] == f"{parameters(meta_model(preset)):,}"
 
 
-def cells(line: str) -> Sequence[str]:
-    return [cell.strip() for cell in line.strip("│ ").split("│")]
+def test_devices_print_memory_traffic_and_batches(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["presets", "--preset", "tiny", "--devices", "1", "2"]) == 0
+    rows = [cells(line) for line in capsys.readouterr().out.splitlines() if line.startswith("│")]
+    assert [row[:2] for row in rows[:6]] == [[count, way] for count in "12" for way in ("DDP", "FSDP2", "experts")]
+    assert [row[0] for row in rows[6:8]] == ["1", "2"]
+    assert rows[6][1:] == ["0"] * 3
+    assert [row[:2] for row in rows[8:]] == [
+        ["speech", "1"],
+        ["imageclass", "8"],
+        ["caption", "2"],
+        ["parse", "1"],
+        ["translation", "2"],
+    ]
+
+
+def test_the_page_on_scale_has_the_numbers_of_its_commands(capsys: pytest.CaptureFixture[str]) -> None:
+    page = (Path(__file__).parent.parent / "docs" / "scale.md").read_text(encoding="utf-8").replace(" any ", " DDP ")
+    told = numeric([cells(line, "|") for line in page.splitlines() if line.startswith("|")])
+    assert main(["presets", "--preset", "paper", "--devices", "1", "2", "8", "64", "240", "1024"]) == 0
+    printed = numeric([cells(line) for line in capsys.readouterr().out.splitlines() if line.startswith("│")])
+    assert len(told) == 10 + 5 + 5
+    assert [row for row in told if row not in printed] == []
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (["--devices", "0"], "The numbers of --devices must be above 0."),
+        (["--preset", "huge", "--devices", "2"], "There is no preset 'huge'"),
+    ],
+)
+def test_devices_that_there_cannot_be_are_refused(
+    words: Sequence[str], sentence: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["presets", *words]) == 2
+    assert sentence in capsys.readouterr().err
+
+
+def cells(line: str, border: str = "│") -> list[str]:
+    return [cell.strip() for cell in line.strip(f"{border} ").split(border)]
+
+
+def numeric(rows: Sequence[Sequence[str]]) -> list[tuple[str | float, ...]]:
+    """The rows of numbers after one or two words."""
+    found: list[tuple[str | float, ...]] = []
+    for row in rows:
+        words = 2 if row[1] in WAYS else 1
+        with suppress(ValueError):
+            found.append((*row[:words], *(float(cell.replace(",", "")) for cell in row[words:])))
+    return found

@@ -76,7 +76,11 @@ class Page(HTMLParser):
 def step(number: int, task: str, **changes: float) -> StepReport:
     report = StepReport(
         step=number,
+        rank=0,
         task=task,
+        position=0,
+        drawn="00",
+        skipped="",
         loss=5.0 - number / 10,
         balance=0.1,
         gradient_norm=1.0,

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -15,44 +18,159 @@ from runs import toy_config, write_mini8
 from safetensors.torch import load_file
 from torch.distributed.elastic.multiprocessing.errors import ChildFailedError, ProcessFailure
 
+import multimodel
 from multimodel import cli
 from multimodel.tasks.batching import Stream
+from multimodel.training import checkpoint
 from multimodel.training.processes import Processes
+from multimodel.training.sums import SUMS
 from multimodel.training.train import make_streams
 
 # no noise and no batch-wide balance loss: what is left is the same sum in another order
 EXACT = ["--model.mixture", "dense", "--model.dropout", "0", "--threads", "1", "--batch-cost", "256"]
 
 
+OWN = {
+    "imageclass": ("nets.image.", "nets.fashion."),
+    "en-de": ("commands.to-german",),
+    "parse": ("commands.to-parse",),
+}
+FILES = (checkpoint.MODEL, checkpoint.OPTIMISER, checkpoint.CONFIG, checkpoint.STATE, checkpoint.TOKENIZER)
+
+
+def command(folder: Path, out: str, *words: str) -> list[str]:
+    found = [sys.executable, "-m", "multimodel", "train", "tiny", "--data-folder", str(folder / "mini8")]
+    return [*found, "--out", str(folder / out), "--tasks", "en-de,imageclass,parse", *EXACT, *words]
+
+
+def environment(folder: Path) -> dict[str, str]:
+    return os.environ | {"XDG_CACHE_HOME": str(folder), "OMP_NUM_THREADS": "1"}
+
+
 def train(folder: Path, out: str, *words: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "multimodel", "train", "tiny", "--data-folder", str(folder / "mini8")]
-    command += ["--out", str(folder / out), "--tasks", "en-de,imageclass,parse", *EXACT, *words]
-    environment = os.environ | {"XDG_CACHE_HOME": str(folder)}
-    return subprocess.run(command, capture_output=True, text=True, timeout=300, env=environment)
+    words_of = command(folder, out, *words)
+    return subprocess.run(words_of, capture_output=True, text=True, timeout=300, env=environment(folder))
+
+
+def children(process: int) -> list[int]:
+    """The processes that this one started and that are still there, and those that they started."""
+    try:
+        own = [int(word) for word in Path(f"/proc/{process}/task/{process}/children").read_text().split()]
+    except FileNotFoundError:
+        return []
+    return [one for child in own for one in (child, *children(child))]
+
+
+def wait_for(place: Path) -> None:
+    started = time.monotonic()
+    while not place.exists():
+        assert time.monotonic() - started < 200, f"no {place}"
+        time.sleep(0.005)
+
+
+def log(run: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in (run / "log.jsonl").read_text().splitlines()]
 
 
 def losses(run: Path) -> list[tuple[str, float, int, int]]:
-    lines = [json.loads(line) for line in (run / "log.jsonl").read_text().splitlines()]
-    return [(line["task"], round(line["loss"], 3), line["examples"], line["symbols"]) for line in lines]
+    return [(line["task"], round(line["loss"], 3), line["examples"], line["symbols"]) for line in log(run)]
 
 
 def weights(run: Path) -> dict[str, torch.Tensor]:
-    (checkpoint,) = (run / "checkpoints").glob("0*")
-    return load_file(checkpoint / "model.safetensors")
+    return load_file(max((run / "checkpoints").glob("0*")) / checkpoint.MODEL)
+
+
+def assert_close(found: dict[str, torch.Tensor], expected: dict[str, torch.Tensor]) -> None:
+    """To 2e-3: Adam's first steps turn a rounding error in a gradient near 0 into one of the learning rate's size."""
+    assert found.keys() == expected.keys()
+    for name, value in expected.items():
+        torch.testing.assert_close(found[name], value, atol=2e-3, rtol=2e-3, msg=name)
+
+
+@pytest.fixture(scope="module")
+def alone(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with data, and a run of one process on it."""
+    folder = tmp_path_factory.mktemp("alone")
+    write_mini8(folder / "mini8")
+    done = train(folder, "alone", "--steps", "6")
+    assert done.returncode == 0, done.stderr
+    return folder
 
 
 @pytest.mark.slow
-def test_two_processes_take_the_steps_of_one(tmp_path: Path) -> None:
-    write_mini8(tmp_path / "mini8")
-    alone = train(tmp_path, "alone", "--steps", "6")
-    assert alone.returncode == 0, alone.stderr
-    together = train(tmp_path, "together", "--steps", "6", "--processes", "2")
+@pytest.mark.parametrize("words", [["2"], ["4"], ["2", "--sharding", "full"]], ids=" ".join)
+def test_several_processes_take_the_steps_of_one(alone: Path, words: list[str]) -> None:
+    out = "-".join(words)
+    together = train(alone, out, "--steps", "6", "--processes", *words)
     assert together.returncode == 0, together.stderr
     assert together.stdout.count("Trained:") == 1
-    assert losses(tmp_path / "together") == losses(tmp_path / "alone")
-    one, two = weights(tmp_path / "alone"), weights(tmp_path / "together")
-    for name, value in one.items():
-        torch.testing.assert_close(two[name], value, atol=2e-3, rtol=2e-3, msg=name)
+    assert losses(alone / out) == losses(alone / "alone")
+    assert_close(weights(alone / out), weights(alone / "alone"))
+
+
+@pytest.mark.slow
+def test_a_model_that_was_cut_is_whole_on_disk_and_goes_on_in_any_number_of_processes(alone: Path) -> None:
+    words = ["--checkpoint-steps", "2", "--sharding", "full", "--processes"]
+    assert train(alone, "cut", "--steps", "2", *words, "3").returncode == 0
+    place = max((alone / "cut" / "checkpoints").glob("0*"))
+    assert {path.name for path in place.iterdir()} == {*FILES, SUMS}
+    for number, count in ((4, "2"), (6, "1")):
+        more = train(alone, "cut", "--resume", "--steps", str(number), *words, count)
+        assert more.returncode == 0, more.stderr
+    rates = [line["learning_rate"] for line in log(alone / "cut")]
+    assert len(rates) == 6
+    assert [line["drawn"] for line in log(alone / "cut")] == [line["drawn"] for line in log(alone / "alone")]
+    assert multimodel.load(alone / "cut").predict("en-de", "a cat sees a dog") is not None
+
+
+@pytest.mark.slow
+def test_each_process_may_take_a_task_of_its_own(alone: Path) -> None:
+    words = ["--placement", "task-per-rank", "--processes", "2"]
+    first = train(alone, "apart", "--steps", "1", *words)
+    assert first.returncode == 0, first.stderr
+    before = weights(alone / "apart")
+    second = train(alone, "apart", "--steps", "2", "--resume", "--keep", "9", *words)
+    assert second.returncode == 0, second.stderr
+    lines = log(alone / "apart")
+    assert [line["step"] for line in lines] == [1, 1, 2, 2]
+    taken = [{line["task"] for line in lines if line["step"] == step} for step in (1, 2)]
+    assert all(len(tasks) == 2 for tasks in taken), "two tasks a step"
+    after = weights(alone / "apart")
+    for task, prefixes in OWN.items():
+        for name in (name for name in before if name.startswith(prefixes)):
+            assert torch.equal(before[name], after[name]) == (task not in taken[1]), name
+    moved = [name for name in before if not torch.equal(before[name], after[name])]
+    assert any(name.startswith("encoder.") for name in moved)
+
+
+@pytest.mark.slow
+def test_where_a_process_is_killed_torchrun_starts_all_again_from_the_last_checkpoint(alone: Path) -> None:
+    words = command(alone, "elastic", "--steps", "6", "--checkpoint-steps", "2", "--start-or-resume")
+    launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", "--max-restarts=2"]
+    run = subprocess.Popen([*launcher, *words[1:]], env=environment(alone), stderr=subprocess.PIPE, text=True)
+    wait_for(alone / "elastic" / "checkpoints" / "00000002")
+    victim = max(children(run.pid))
+    os.kill(victim, signal.SIGKILL)
+    _, said = run.communicate(timeout=300)
+    assert run.returncode == 0, said
+    assert f"pid: {victim}" in said
+    assert [line[:2] for line in losses(alone / "elastic")] == [line[:2] for line in losses(alone / "alone")]
+    assert_close(weights(alone / "elastic"), weights(alone / "alone"))
+
+
+@pytest.mark.slow
+def test_where_a_process_is_killed_all_end_and_the_run_can_go_on(alone: Path) -> None:
+    words = command(alone, "killed", "--steps", "6", "--checkpoint-steps", "2", "--processes", "2")
+    run = subprocess.Popen(words, env=environment(alone), stderr=subprocess.PIPE, text=True)
+    wait_for(alone / "killed" / "checkpoints" / "00000002")
+    os.kill(max(children(run.pid)), signal.SIGKILL)
+    _, said = run.communicate(timeout=300)
+    assert run.returncode == 2
+    assert said.splitlines()[-1].startswith("One of the 2 processes failed")
+    assert not children(run.pid)
+    more = train(alone, "killed", "--resume", "--steps", "6", "--processes", "2")
+    assert more.returncode == 0, more.stderr
+    assert_close(weights(alone / "killed"), weights(alone / "alone"))
 
 
 @pytest.mark.slow
@@ -63,13 +181,8 @@ def test_processes_leave_alone_what_their_task_does_not_use_and_go_on_where_one_
     more = train(tmp_path, "run", "--resume", "--steps", "4", "--keep", "1", "--processes", "2")
     assert more.returncode == 0, more.stderr
     task = losses(tmp_path / "run")[3][0]
-    own = {
-        "imageclass": ("nets.image.", "nets.fashion."),
-        "en-de": ("commands.to-german",),
-        "parse": ("commands.to-parse",),
-    }
     after = weights(tmp_path / "run")
-    for other, prefixes in own.items():
+    for other, prefixes in OWN.items():
         for name in (name for name in before if name.startswith(prefixes)):
             assert torch.equal(before[name], after[name]) == (other != task), name
 
@@ -108,17 +221,40 @@ def test_one_process_asks_nobody() -> None:
     assert alone.first
     assert alone.wrap(model) is model
     assert alone.total(2, 0.5) == [2, 0.5]
-    assert (alone.any(True), alone.any(False)) == (True, False)
+    assert (alone.most(3), alone.most(0)) == (3, 0)
 
 
-def test_ctrl_c_in_one_process_is_an_interruption_of_all(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("exitcode", "expected"), [(130, 130), (143, 143), (1, 2)])
+def test_how_one_process_ended_is_how_all_did(monkeypatch: pytest.MonkeyPatch, exitcode: int, expected: int) -> None:
     def interrupted(words: list[str]) -> None:
-        failure = ProcessFailure(local_rank=0, pid=1, exitcode=130, error_file="")
+        failure = ProcessFailure(local_rank=0, pid=1, exitcode=exitcode, error_file="")
         raise ChildFailedError("multimodel", {0: failure})
 
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     monkeypatch.setattr("torch.distributed.run.main", interrupted)
-    assert cli.main(["train", "tiny", "--out", "run", "--processes", "2"]) == 130
+    assert code_of(["train", "tiny", "--out", "run", "--processes", "2"]) == expected
+
+
+def code_of(words: list[str]) -> int:
+    try:
+        return cli.main(words)
+    except SystemExit as left:
+        return int(left.code or 0)
+
+
+@pytest.mark.slow
+def test_several_processes_that_are_asked_to_end_save_and_go_on(alone: Path) -> None:
+    words = command(alone, "asked", "--steps", "6", "--checkpoint-steps", "2", "--processes", "2")
+    run = subprocess.Popen(words, env=environment(alone), stderr=subprocess.PIPE, text=True)
+    wait_for(alone / "asked" / "checkpoints" / "00000002")
+    run.terminate()
+    _, said = run.communicate(timeout=300)
+    assert run.returncode == 143, said
+    assert "`--resume` goes on from there." in said
+    assert "Traceback" not in said
+    more = train(alone, "asked", "--resume", "--steps", "6", "--processes", "2")
+    assert more.returncode == 0, more.stderr
+    assert_close(weights(alone / "asked"), weights(alone / "alone"))
 
 
 def test_more_processes_than_gpus_are_refused(

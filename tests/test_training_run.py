@@ -15,16 +15,20 @@ from multimodel.errors import InputError
 from multimodel.presets import PRESETS
 from multimodel.tasks.mixture import describe
 from multimodel.training import checkpoint
-from multimodel.training.checkpoint import RunConfig
 from multimodel.training.display import Display, mixture_table
 from multimodel.training.interruption import interruption
+from multimodel.training.run_config import RunConfig
 from multimodel.training.train import expected_steps, run_config, train
 from multimodel.training.trainer import StepReport, Trainer
 
 NAMES = ("imageclass", "en-de")
 REPORT = StepReport(
     step=1,
+    rank=0,
     task="en-de",
+    position=0,
+    drawn="00",
+    skipped="",
     loss=2.5,
     balance=0.02,
     gradient_norm=1.5,
@@ -86,7 +90,7 @@ def test_a_run_ends_after_its_minutes(tmp_path: Path) -> None:
 
 def test_a_checkpoint_is_written_now_and_then(tmp_path: Path) -> None:
     trained(toy_config(NAMES, steps=5, checkpoint_steps=2, keep=9), tmp_path)
-    assert [path.name for path in checkpoint.checkpoints(tmp_path)] == ["00000002", "00000004", "00000005"]
+    assert [path.name for path in checkpoint.checkpoints(tmp_path)] == ["00000000", "00000002", "00000004", "00000005"]
 
 
 def test_without_a_budget_nothing_is_trained(tmp_path: Path) -> None:
@@ -143,9 +147,9 @@ def test_a_run_that_was_killed_repeats_its_last_steps_without_logging_them_twice
 def test_an_interruption_waits_and_a_second_one_does_not() -> None:
     before = signal.getsignal(signal.SIGINT)
     with interruption() as asked:
-        assert not asked.is_set()
+        assert not asked.signal
         signal.raise_signal(signal.SIGINT)
-        assert asked.is_set()
+        assert asked.signal == signal.SIGINT
         with pytest.raises(KeyboardInterrupt):
             signal.raise_signal(signal.SIGINT)
     assert signal.getsignal(signal.SIGINT) is before
@@ -185,7 +189,7 @@ def test_the_mixture_is_shown_as_a_table() -> None:
 def test_on_a_terminal_every_step_is_shown_in_a_table(tmp_path: Path) -> None:
     file = io.StringIO()
     with Display(tmp_path, Console(file=file, force_terminal=True, width=120), 0) as display:
-        display.show(REPORT, 0.25)
+        display.show([REPORT], 0.25)
     shown = file.getvalue()
     assert all(words in shown for words in ("en-de", "2.500", "25.0%", "30.0%", "25% · step 1"))
     assert log(tmp_path) == [asdict(REPORT)]
@@ -195,7 +199,7 @@ def test_elsewhere_a_line_is_printed_every_half_minute(tmp_path: Path) -> None:
     file = io.StringIO()
     with Display(tmp_path, Console(file=file, width=80), 0) as display:
         for step in range(1, 122):
-            display.show(replace(REPORT, step=step, loss=1 / step), step / 121)
+            display.show([replace(REPORT, step=step, loss=1 / step)], step / 121)
     lines = file.getvalue().splitlines()
     assert len(lines) == 3  # 121 steps of half a second
     assert "step 1 · 40 symbols/s · padding 25% · waiting 25% · loss: en-de 1.00" in lines[0]
@@ -205,7 +209,7 @@ def test_elsewhere_a_line_is_printed_every_half_minute(tmp_path: Path) -> None:
 
 def test_a_log_is_whole_after_every_step(tmp_path: Path) -> None:
     with Display(tmp_path, Console(file=io.StringIO()), 0) as display:
-        display.show(REPORT, 0.5)
+        display.show([REPORT], 0.5)
         assert len(log(tmp_path)) == 1
 
 

@@ -15,7 +15,7 @@ from multimodel.batch import Batch
 from multimodel.benchmark.floors import product_operations
 from multimodel.benchmark.models import text_batch, text_model
 from multimodel.decoding import reorder
-from multimodel.layers.paths import MOST_COMPILED, plain_paths, threads_for_steps
+from multimodel.layers.paths import SHARE, plain_paths, threads_for_steps
 from multimodel.loss import smoothed_cross_entropy
 from multimodel.model import MultiModel
 from multimodel.parameters import active_parameters
@@ -81,7 +81,7 @@ def operators(model: MultiModel, position: int) -> int:
 
 
 def test_a_symbol_takes_so_many_operators_wherever_it_stands(model: MultiModel) -> None:
-    assert operators(model, 1) == operators(model, 290) <= 24
+    assert operators(model, 1) == operators(model, 290) <= 7
     with plain_paths():
         assert operators(model, 1) == operators(model, 290) <= 404
 
@@ -89,7 +89,8 @@ def test_a_symbol_takes_so_many_operators_wherever_it_stands(model: MultiModel) 
 @torch.no_grad()
 def test_beams_leave_the_keys_and_values_of_the_source_alone(model: MultiModel) -> None:
     one = batch(2)
-    memory = model.start(model.eval().encode(one), 8)
+    with plain_paths():
+        memory = model.start(model.eval().encode(one), 8).body
     moved = reorder(memory, torch.tensor([1, 0]), within=True)
     for before, after in zip(memory.decoder.layers, moved.decoder.layers, strict=True):
         assert after[1].source is before[1].source
@@ -97,12 +98,21 @@ def test_beams_leave_the_keys_and_values_of_the_source_alone(model: MultiModel) 
 
 
 @torch.no_grad()
-def test_compiled_steps_run_on_one_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_beams_of_compiled_steps_move_four_bytes_for_each_position_and_no_memory(model: MultiModel) -> None:
+    pytest.importorskip("numba")
+    memory = model.start(model.eval().encode(batch(2)), 300)
+    moved = reorder(memory, torch.tensor([1, 0]), within=True)
+    assert moved.body.body is memory.body.body
+    assert moved.body.rows.nbytes + moved.body.origins.nbytes == 2 * 4 * (300 + 1)
+
+
+@torch.no_grad()
+def test_compiled_steps_of_few_hypotheses_run_on_one_thread(monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("numba")
     chosen: list[int] = []
     monkeypatch.setattr("torch.get_num_threads", lambda: 7)
     monkeypatch.setattr("torch.set_num_threads", chosen.append)
-    for hypotheses in (MOST_COMPILED, MOST_COMPILED + 1):
+    for hypotheses in (SHARE, SHARE + 1):
         with threads_for_steps(torch.zeros(hypotheses)):
             pass
     with plain_paths(), threads_for_steps(torch.zeros(1)):

@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, NamedTuple, cast
+from typing import NamedTuple, cast
 
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from multimodel.layers.attention import AttentionBlock, AttentionMemory
-from multimodel.layers.convolution import ConvBlock, ConvMemory, float_mask
+from multimodel.layers.convolution import ConvBlock, Rings, float_mask
 from multimodel.layers.experts import DenseExpert, ExpertUse, MixtureOfExperts, NoExperts
 from multimodel.layers.timing import NoTiming, Timing
 
-if TYPE_CHECKING:
-    from multimodel.layers.steps_cpu import CompiledExperts
-
 Use = tuple[ExpertUse, ...]
 Experts = MixtureOfExperts | DenseExpert | NoExperts
+Part = ConvBlock | AttentionBlock | Experts
 
 
 class Source(NamedTuple):
@@ -31,14 +29,20 @@ class MixerMemory(NamedTuple):
     """What the mixer keeps between two steps."""
 
     attention: AttentionMemory
-    blocks: tuple[ConvMemory, ...]
+    blocks: tuple[tuple[Rings, ...], ...]
 
 
 class DecoderMemory(NamedTuple):
     """What the decoder keeps between two steps: for each layer its convolutions and its attention."""
 
-    layers: tuple[tuple[ConvMemory, AttentionMemory], ...]
-    experts: CompiledExperts | None
+    layers: tuple[tuple[tuple[Rings, ...], AttentionMemory], ...]
+
+
+class BodyMemory(NamedTuple):
+    """What both keep."""
+
+    mixer: MixerMemory
+    decoder: DecoderMemory
 
 
 class Encoder(nn.Module):
@@ -77,6 +81,10 @@ class Mixer(nn.Module):
         for block in self.blocks:
             mixed = block(mixed)
         return mixed
+
+    def parts(self) -> list[Part]:
+        """Its blocks in the order of their work."""
+        return [self.attention, *self.blocks]
 
     def start(self, source: Source, limit: int) -> MixerMemory:
         """Memory before the first of at most `limit` positions."""
@@ -126,6 +134,11 @@ class Decoder(nn.Module):
             decoded = layer(decoded, source)
         return decoded, use
 
+    def parts(self) -> list[Part]:
+        """Its blocks in the order of their work."""
+        blocks: list[Part] = [part for layer in self.layers for part in (layer.block, layer.attention)]
+        return [*blocks[: 2 * self.middle], self.experts, *blocks[2 * self.middle :]]
+
     def start(self, source: Source, limit: int) -> DecoderMemory:
         """Memory before the first of at most `limit` positions."""
         batch = source.encoded.shape[0]
@@ -133,14 +146,13 @@ class Decoder(nn.Module):
             tuple(
                 (layer.block.start(batch), layer.attention.start(source.encoded, source.mask, limit))
                 for layer in self.layers
-            ),
-            self.experts.start(),
+            )
         )
 
     def step(self, x: Float[Tensor, "b 1 d"], memory: DecoderMemory, position: int) -> Float[Tensor, "b 1 d"]:
         """One position."""
         for index, (layer, (rings, attention)) in enumerate(zip(self.layers, memory.layers, strict=True)):
             if index == self.middle:
-                x = self.experts.step(x, memory.experts)
+                x = self.experts.step(x)
             x = layer.attention.step(layer.block.step(x, rings, position), attention, position)
         return x

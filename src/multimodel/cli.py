@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import importlib
 import os
 import sys
@@ -15,12 +16,15 @@ COMMANDS = {
     "evaluate": "score a run on held-out data: multimodel evaluate RUN",
     "predict": "ask a trained model: multimodel predict RUN TASK INPUT…",
     "export": "keep the part of a run that some tasks use: multimodel export RUN --tasks NAMES --out DIR",
+    "replay": "list what went wrong in a run, repeat a step it skipped: multimodel replay RUN",
     "report": "write RUN/report.html: multimodel report RUN",
     "bench": "measure speed and memory against floors and a Transformer: multimodel bench",
     "presets": "print each preset's sizes and parameter counts",
     "tasks": "print the tasks there are, and whether their data is present",
     "doctor": "print what is known of this machine, and what will hurt on it",
 }
+
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # what a disk says that takes no more
 
 USAGE = "\n".join(
     [
@@ -36,7 +40,7 @@ USAGE = "\n".join(
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a command; the exit code is 0, 2 for input that cannot be used, 130 after Ctrl-C."""
+    """Run a command; the exit code is 0, 2 for what cannot be done as asked, 130 after Ctrl-C, 143 after SIGTERM."""
     os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")  # torch asks for huge pages: fewer page faults in training
     words = list(sys.argv[1:] if arguments is None else arguments)
     if not words or words[0] in ("-h", "--help"):
@@ -50,6 +54,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         command.main(words[1:])
     except InputError as error:
         print(error, file=sys.stderr)
+        return 2
+    except OSError as error:
+        if error.errno not in FULL:
+            raise
+        print(
+            f"{error.strerror}: make room on the disk; a run goes on from its last checkpoint with --resume.",
+            file=sys.stderr,
+        )
         return 2
     except KeyboardInterrupt:
         return 130

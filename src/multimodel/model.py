@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple, cast
+from typing import TYPE_CHECKING, NamedTuple, cast
 
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from multimodel.batch import Batch, Route
-from multimodel.body import Decoder, DecoderMemory, Encoder, Mixer, MixerMemory, Source, Use
+from multimodel.body import BodyMemory, Decoder, Encoder, Mixer, Source, Use
 from multimodel.layers.experts import ExpertUse
+from multimodel.layers.paths import steps_compiled
 from multimodel.modalities.modality import Bottom, Representation, Top
+
+if TYPE_CHECKING:
+    from multimodel.layers.body_cpu import CompiledMemory
 
 
 class Output(NamedTuple):
@@ -39,8 +43,8 @@ class Memory(NamedTuple):
     """All that incremental decoding keeps between two symbols."""
 
     source_mask: Bool[Tensor, "b s"]
-    mixer: MixerMemory
-    decoder: DecoderMemory
+    body: BodyMemory | CompiledMemory
+    """The second where there is a path that takes mixer and decoder in one call."""
 
 
 class MultiModel(nn.Module):
@@ -103,7 +107,13 @@ class MultiModel(nn.Module):
     def start(self, encoded: Encoded, limit: int) -> Memory:
         """Memory for writing at most `limit` symbols."""
         source = encoded.source
-        return Memory(source.mask, self.mixer.start(source, limit), self.decoder.start(source, limit))
+        if not steps_compiled(source.encoded):
+            body = BodyMemory(self.mixer.start(source, limit), self.decoder.start(source, limit))
+            return Memory(source.mask, body)
+        from multimodel.layers import body_cpu  # numba takes a second to import
+
+        parts = self.mixer.parts() + self.decoder.parts()
+        return Memory(source.mask, body_cpu.start(parts, source.encoded, source.mask, limit))
 
     def step(
         self, route: Route, previous: Int[Tensor, "b 1"] | None, memory: Memory, position: int
@@ -113,6 +123,14 @@ class MultiModel(nn.Module):
         batch = memory.source_mask.shape[0]
         real = torch.ones(batch, 1, dtype=torch.bool, device=memory.source_mask.device)
         shifted = self.commands[route.command].repeat(batch, 1, 1) if previous is None else top.embed(previous, real)
-        mixed = self.mixer.step(shifted, memory.mixer, position)
-        decoded = self.decoder.step(mixed, memory.decoder, position)
+        decoded = self.write(shifted, memory.body, position)
         return top.top(Representation(decoded, real, real.unsqueeze(2)))[:, 0]
+
+    def write(
+        self, shifted: Float[Tensor, "b 1 d"], memory: BodyMemory | CompiledMemory, position: int
+    ) -> Float[Tensor, "b 1 d"]:
+        """One position through mixer and decoder."""
+        if not isinstance(memory, BodyMemory):
+            return memory.step(shifted, position)
+        mixed = self.mixer.step(shifted, memory.mixer, position)
+        return self.decoder.step(mixed, memory.decoder, position)

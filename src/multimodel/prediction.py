@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,10 +14,13 @@ from multimodel.batch import Batch
 from multimodel.decoding import beam, classes
 from multimodel.errors import InputError
 from multimodel.model import MultiModel
+from multimodel.sources.wording import LONGEST_WORD, one_line, shown
 from multimodel.tasks.task import Task
 from multimodel.training import checkpoint
 from multimodel.training.kinds import KINDS, Kinds
 from multimodel.trees import from_symbols, separate_marks, write_tree
+
+MOST_BEAMS = 64  # each is one more example in the batch of every step
 
 
 class Answer(NamedTuple):
@@ -43,15 +47,19 @@ class TrainedModel:
     def answer(self, task: str, value: str, *, beams: int = 1) -> Answer:
         """As `predict`, with the ranking of classes."""
         known = self.task(task)
-        if beams < 1:
-            raise InputError(f"A search needs at least 1 beam, not {beams}.")
+        if not 1 <= beams <= MOST_BEAMS:
+            raise InputError(f"A search needs at least 1 beam, not {shown(beams)}, and has {MOST_BEAMS} at most.")
+        if isinstance(value, Path):
+            value = str(value)
+        if not isinstance(value, str):
+            raise InputError(f"The input is {type(value).__name__}: give a text, or the path of a file as text.")
         raw = known.input.read(separate_marks(value) if known.measure == "tree" else value)
         return answers(self.model, known, [raw], beams=beams)[0]
 
     def task(self, name: str) -> Task:
         """The task of that name; raises `InputError` naming those there are."""
         if name not in self.tasks:
-            raise InputError(f"This model has no task {name!r}: it knows {', '.join(self.tasks)}.")
+            raise InputError(f"This model has no task {shown(name)}: it knows {', '.join(self.tasks)}.")
         return self.tasks[name]
 
 
@@ -61,12 +69,13 @@ def load(run: str | Path, device: str | torch.device = "cpu", kinds: Kinds = KIN
     A run on further kinds of data needs to be told these again.
     """
     folder = Path(run)
-    if not folder.is_dir():
-        raise InputError(f"{run} is not a folder: give the one that `multimodel train … --out` wrote.")
-    newest = folder if (folder / checkpoint.CONFIG).is_file() else checkpoint.latest(folder)
+    if not os.path.isdir(folder):
+        raise InputError(
+            f"{one_line(str(run), LONGEST_WORD)} is not a folder: give the one that `multimodel train … --out` wrote."
+        )
+    newest = checkpoint.latest(folder)
     config = checkpoint.load_config(newest, kinds)
-    model = config.build()
-    checkpoint.load_weights(newest, model)
+    model = checkpoint.load_model(newest, config)
     return TrainedModel(model.to(device).eval(), {task.name: task for task in config.tasks})
 
 

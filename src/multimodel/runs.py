@@ -32,9 +32,9 @@ from multimodel.tasks.settings import DataSettings
 from multimodel.tasks.task import TRAIN, Task
 from multimodel.training import checkpoint
 from multimodel.training.adding import Adding, carry_over, grown_config
-from multimodel.training.checkpoint import RunConfig
 from multimodel.training.export import part_of, write_part
 from multimodel.training.kinds import KINDS, Kinds
+from multimodel.training.run_config import RunConfig
 from multimodel.training.settings import TrainingSettings
 from multimodel.training.train import check_start, default_device, gone_on, start_run
 from multimodel.training.train import train as train_run
@@ -61,6 +61,7 @@ def train(
     """
     run = Path(out)
     if resume:
+        checkpoint.mend(run)
         known = checkpoint.load_config(checkpoint.latest(run), kinds)
         config = resumed(known, budget(known.training, steps, minutes), declare(tasks, known.data))
     else:

@@ -8,6 +8,7 @@ brackets does no harm.
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
@@ -16,6 +17,7 @@ from multimodel.errors import InputError
 
 ROOT = "S"
 UNKNOWN_TAG = "XX"
+SHOWN = 20  # letters of a text in a message
 TRACE = "-NONE-"
 PUNCTUATION = frozenset({",", ":", "``", "''", "."})
 
@@ -63,12 +65,13 @@ def read_tree(text: str) -> Tree:
         token, position = match.group(), match.start()
         if root is not None:
             raise TreeError(
-                f"text after the end of the tree at position {position}: {text[position : position + 20]!r}"
+                f"text after the end of the tree at position {position}: {text[position : position + SHOWN]!r}"
             )
         if token == "(":
             open_ones.append(_Open("", start=position))
         elif not open_ones:
-            raise TreeError(f"expected '(' at position {position}, found {token!r}; a tree reads (S (NN word) …)")
+            found = token[:SHOWN]
+            raise TreeError(f"expected '(' at position {position}, found {found!r}; a tree reads (S (NN word) …)")
         elif token == ")":
             tree = _closed(open_ones.pop(), position)
             if open_ones:
@@ -90,7 +93,8 @@ def _closed(constituent: _Open, position: int) -> Tree:
     """The tree of a bracket that closes at `position`."""
     label, children, words = constituent.label, constituent.children, constituent.words
     if words and (children or len(words) > 1):
-        raise TreeError(f"the bracket closed at position {position} must hold one word or only brackets: {words!r}")
+        found = " ".join(words[:SHOWN])[:SHOWN]
+        raise TreeError(f"the bracket closed at position {position} must hold one word or only brackets: {found!r}")
     if label:
         return Tree(label, tuple(words or children))
     if not children:
@@ -158,12 +162,14 @@ def from_symbols(written: Sequence[str], sentence: Sequence[str]) -> Tree:
     tag hang under the root as `(XX word)`. Several roots get an `S` above them; no symbols at all give a flat `S`.
     """
     open_ones, used = [_Open("")], 0
+    open_labels: Counter[str] = Counter()
     for symbol in written:
         label = _NOT_IN_LABELS.sub("", symbol) or UNKNOWN_TAG
         if symbol.startswith("("):
             open_ones.append(_Open(label))
+            open_labels[label] += 1
         elif symbol.startswith(")"):
-            _close_up_to(open_ones, label)
+            _close_up_to(open_ones, label, open_labels)
         elif used < len(sentence):
             open_ones[-1].children.append(Tree(label, (sentence[used],)))
             used += 1
@@ -176,10 +182,11 @@ def from_symbols(written: Sequence[str], sentence: Sequence[str]) -> Tree:
     return Tree(ROOT, roots + rest)
 
 
-def _close_up_to(open_ones: list[_Open], label: str) -> None:
-    """Close the nearest open constituent called `label` and all inside it, or nothing."""
-    nearest = next((i for i in range(len(open_ones) - 1, 0, -1) if open_ones[i].label == label), len(open_ones))
-    while len(open_ones) > nearest:
+def _close_up_to(open_ones: list[_Open], label: str, open_labels: Counter[str]) -> None:
+    """Close the nearest open constituent called `label` and all inside it, or nothing: what is open is counted."""
+    still_open = max(0, open_labels[label] - 1)
+    while open_labels[label] > still_open:
+        open_labels[open_ones[-1].label] -= 1
         _close_last(open_ones)
 
 

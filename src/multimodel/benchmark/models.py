@@ -14,7 +14,7 @@ from multimodel.layers.experts import NoisyTopKGate
 from multimodel.model import MultiModel
 from multimodel.presets import Preset
 from multimodel.tasks.mixture import Mixture
-from multimodel.training.checkpoint import State
+from multimodel.training.state import State
 from multimodel.training.trainer import Trainer, make_optimiser
 
 ROUTE = Route(bottom="text", top="text", command="to-german")

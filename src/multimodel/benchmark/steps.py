@@ -29,7 +29,7 @@ def mini8_trainer(setting: Setting) -> Trainer:
 def first_batches(trainer: Trainer, task: str, count: int) -> list[Batch]:
     """The first batches that a task, or the mixture, trains on."""
     if task == MIXTURE:
-        return [batch for step in range(count) for batch in trainer.next_batches(trainer.mixture.choose(step))]
+        return [batch for step in range(count) for batch in trainer.next_batches([trainer.mixture.choose(step)])[1]]
     return [trainer.streams[task].batch(position).to(trainer.device) for position in range(max(1, count // 4))]
 
 

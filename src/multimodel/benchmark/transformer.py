@@ -22,7 +22,8 @@ from multimodel.decoding import END, PADDING
 from multimodel.errors import InputError
 from multimodel.parameters import active_parameters
 from multimodel.presets import Preset
-from multimodel.training.trainer import clip, make_optimiser, summed_loss
+from multimodel.training.gradients import clip, summed_loss
+from multimodel.training.trainer import make_optimiser
 
 MISSING = "The Transformer is left out: it needs the extra `bench` (pip install 'multimodel[bench]')."
 

@@ -24,8 +24,9 @@ from multimodel.tasks import mini8
 from multimodel.tasks.settings import DataSettings
 from multimodel.training import checkpoint
 from multimodel.training.adding import Adding, carry_over, grown_config
-from multimodel.training.checkpoint import RunConfig
+from multimodel.training.interruption import SIGNALS, Asked
 from multimodel.training.processes import is_first, under_torchrun
+from multimodel.training.run_config import RunConfig
 from multimodel.training.settings import TrainingSettings
 from multimodel.training.train import check_start, gone_on, start_run, train
 
@@ -49,6 +50,8 @@ class Train:
     """Tasks that the model of the run is to learn as well: paths of YAML files, with spaces or commas between."""
     resume: bool = False
     """Go on with the run in --out, with its own settings where no option overrules them."""
+    start_or_resume: bool = False
+    """Resume the run in --out if there is one, else start it: for what gives the same command again after a failure."""
     processes: int = 1
     """Processes that share every batch, started by torchrun; on a CPU, the cores are divided among them."""
     training: Annotated[TrainingSettings, arg(name="")]
@@ -61,6 +64,10 @@ def main(arguments: Sequence[str]) -> None:
     """Parse twice, since the preset or the run that the words name has the default values; then train."""
     guess = next((word for word in arguments if word in PRESETS), "quickstart")
     outline = parse(arguments, defaults(PRESETS[guess]))
+    if is_first() and (outline.resume or outline.start_or_resume):
+        checkpoint.mend(outline.out)
+    if outline.start_or_resume and checkpoint.checkpoints(outline.out):
+        outline = dataclasses.replace(outline, resume=True)
     if outline.preset not in PRESETS and not outline.add:
         raise InputError(f"There is no preset {outline.preset!r}: choose from {', '.join(PRESETS)}.")
     if outline.processes > 1 and not under_torchrun():
@@ -99,6 +106,7 @@ def grown(arguments: Sequence[str], outline: Train) -> Path:
 
 def launch(arguments: Sequence[str], processes: int) -> None:
     """Run this command in several processes on this machine; raises `InputError` where one of them fails."""
+    from torch.distributed.elastic.multiprocessing.api import SignalException
     from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
     from torch.distributed.run import main as torchrun
 
@@ -108,9 +116,12 @@ def launch(arguments: Sequence[str], processes: int) -> None:
     os.environ.setdefault("OMP_NUM_THREADS", str(threads))
     try:
         torchrun(["--standalone", f"--nproc-per-node={processes}", "-m", "multimodel", "train", *arguments])
+    except SignalException as error:
+        Asked.leave(error.sigval)
     except ChildFailedError as error:
-        if any(failure.exitcode == 130 for failure in error.failures.values()):
-            raise KeyboardInterrupt from error
+        for number in SIGNALS:
+            if any(failure.exitcode == 128 + number for failure in error.failures.values()):
+                Asked.leave(number)
         raise InputError(f"One of the {processes} processes failed; what it printed stands above.") from error
 
 

@@ -20,7 +20,6 @@ from rich.progress import track
 from multimodel.errors import InputError
 from multimodel.evaluation.baselines import answer_baseline, symbol_baselines
 from multimodel.evaluation.score import Scored, gap, score
-from multimodel.layers.paths import MOST_COMPILED
 from multimodel.metrics import MEASURES, SIGNATURES
 from multimodel.model import MultiModel
 from multimodel.prediction import Answer, batch_answers
@@ -31,6 +30,7 @@ from multimodel.tasks.task import TRAIN, Example, Task
 CLEARLY_NATS, CLEARLY_ERRORS = 0.05, 3.0
 SAMPLES = 8
 DECODING_COST = 4096  # padded positions in a batch, inputs and targets together
+MOST_AT_ONCE = 128  # hypotheses: decoding more of them together writes no more symbols a second
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -173,7 +173,7 @@ def decode(model: MultiModel, task: Task, encoded: Encoded, examples: Sequence[E
     """The model's answers to the encoded inputs; trees get the words of the true examples."""
     device = next(model.parameters()).device
     found: dict[int, Answer] = {}
-    for indices in evaluation_batches(encoded, DECODING_COST, max(1, MOST_COMPILED // beams)):
+    for indices in evaluation_batches(encoded, DECODING_COST, max(1, MOST_AT_ONCE // beams)):
         batch = collate(task, encoded, indices).to(device)
         raws = [examples[index].input for index in indices]
         found.update(zip(indices.tolist(), batch_answers(model, task, batch, raws, beams=beams), strict=True))

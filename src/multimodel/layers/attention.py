@@ -5,19 +5,16 @@ Every part of a block can be another: `NoSelfAttention` and `AverageSource` are 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import torch.nn.functional as F
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from multimodel.layers.convolution import NORM_EPSILON, ConvStep, Rings, conv_steps
-from multimodel.layers.paths import compiled, fused, steps_compiled
+from multimodel.layers.paths import fused
 from multimodel.layers.products import Linear
 from multimodel.layers.timing import NoTiming, Timing
-
-if TYPE_CHECKING:
-    from multimodel.layers.steps_cpu import CompiledAttentionBlock
 
 MOST_SCORES = 1 << 21  # of an example: the fused path keeps them all
 Heads = Float[Tensor, "b h t c"]
@@ -42,8 +39,6 @@ class AttentionMemory(NamedTuple):
     step2: Rings
     target: KeysValues | None
     source: SourceKeysValues
-    in_one_call: CompiledAttentionBlock | None
-    """What does a position in one call, where there is such a path."""
 
 
 class MultiHeadAttention(nn.Module):
@@ -212,30 +207,16 @@ class AttentionBlock(nn.Module):
     def start(self, source: Float[Tensor, "b s d"], source_mask: Bool[Tensor, "b s"], limit: int) -> AttentionMemory:
         """Read the source once; make room for `limit` target positions."""
         batch = source.shape[0]
-        read = self.cross_attention.start(source, source_mask)
         return AttentionMemory(
             self.step1.start(batch),
             self.step2.start(batch),
             self.self_attention.start(batch, limit),
-            read,
-            self.in_one_call(read),
+            self.cross_attention.start(source, source_mask),
         )
-
-    def in_one_call(self, source: SourceKeysValues) -> CompiledAttentionBlock | None:
-        """What does a step in one call, for a block of the paper's parts that read such a source."""
-        own, cross = self.self_attention, self.cross_attention
-        if not (isinstance(own, SelfAttention) and isinstance(cross, CrossAttention) and compiled(source.keys)):
-            return None
-        from multimodel.layers.steps_cpu import CompiledAttentionBlock  # numba takes a second to import
-
-        return CompiledAttentionBlock(self.step1, self.step2, own=own.attention, source=cross.attention, norm=self.norm)
 
     def step(self, target: Float[Tensor, "b 1 d"], memory: AttentionMemory, position: int) -> Float[Tensor, "b 1 d"]:
         """One target position."""
-        timed = self.timing(target, position)
-        if memory.in_one_call and steps_compiled(target):
-            return memory.in_one_call(target, timed, memory, position)
-        hidden = self.step1.step(timed, memory.step1, position)
+        hidden = self.step1.step(self.timing(target, position), memory.step1, position)
         hidden = self.step2.step(hidden, memory.step2, position)
         queries = self.self_attention.step(hidden, memory.target, position)
         return self.norm(target + queries + self.cross_attention.step(queries, memory.source))

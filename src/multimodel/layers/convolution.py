@@ -7,7 +7,6 @@ must not see its future.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -15,29 +14,18 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from multimodel.layers.depthwise import depthwise
-from multimodel.layers.paths import compiled, fused, steps_compiled
+from multimodel.layers.paths import fused
 from multimodel.layers.products import Linear
-
-if TYPE_CHECKING:
-    from multimodel.layers.steps_cpu import CompiledConvBlock
 
 NORM_EPSILON = 1e-6
 FIRST_GAIN = 0.1
 
 
-Rings = Float[Tensor, "b dilation places d"]
-"""The last inputs of a causal convolution: for each remainder of position ÷ dilation, a ring of `kernel` places.
+Rings = Float[Tensor, "b _ _ d"]
+"""The last inputs of a causal convolution, (b, dilation, places, d): a ring for each remainder of position ÷ dilation.
 
 The ring is held twice in a row, so that the last `kernel` inputs always stand side by side, oldest first.
 """
-
-
-class ConvMemory(NamedTuple):
-    """What a ConvBlock keeps between two steps."""
-
-    rings: tuple[Rings, ...]
-    in_one_call: CompiledConvBlock | None
-    """What does a position in one call, where there is such a path."""
 
 
 class SepConv(nn.Module):
@@ -130,24 +118,16 @@ class ConvBlock(nn.Module):
         steps = (self.step1, self.step2, self.step3, self.step4)
         return self.dropout(conv_steps(x, mask, steps, (False, True, False, True)))
 
-    def start(self, batch: int) -> ConvMemory:
+    def start(self, batch: int) -> tuple[Rings, ...]:
         """Memory before the first position."""
-        steps = (self.step1, self.step2, self.step3, self.step4)
-        rings = tuple(step.start(batch) for step in steps)
-        if not compiled(rings[0]):
-            return ConvMemory(rings, None)
-        from multimodel.layers.steps_cpu import CompiledConvBlock  # numba takes a second to import
+        return tuple(step.start(batch) for step in (self.step1, self.step2, self.step3, self.step4))
 
-        return ConvMemory(rings, CompiledConvBlock(*steps))
-
-    def step(self, x: Float[Tensor, "b 1 d"], memory: ConvMemory, position: int) -> Float[Tensor, "b 1 d"]:
+    def step(self, x: Float[Tensor, "b 1 d"], rings: tuple[Rings, ...], position: int) -> Float[Tensor, "b 1 d"]:
         """One position of a causal block."""
-        if memory.in_one_call and steps_compiled(x):
-            return memory.in_one_call(x, memory.rings, position)
-        hidden1 = self.step1.step(x, memory.rings[0], position)
-        hidden2 = x + self.step2.step(hidden1, memory.rings[1], position)
-        hidden3 = self.step3.step(hidden2, memory.rings[2], position)
-        return x + self.step4.step(hidden3, memory.rings[3], position)
+        hidden1 = self.step1.step(x, rings[0], position)
+        hidden2 = x + self.step2.step(hidden1, rings[1], position)
+        hidden3 = self.step3.step(hidden2, rings[2], position)
+        return x + self.step4.step(hidden3, rings[3], position)
 
 
 def float_mask(mask: Bool[Tensor, "b ..."], like: Tensor) -> Float[Tensor, "b ... 1"]:

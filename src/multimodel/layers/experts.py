@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -11,11 +11,8 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from multimodel.layers.convolution import NORM_EPSILON
-from multimodel.layers.paths import compiled, fused, steps_compiled
+from multimodel.layers.paths import fused
 from multimodel.layers.products import Linear
-
-if TYPE_CHECKING:
-    from multimodel.layers.steps_cpu import CompiledExperts
 
 NOISE_FLOOR = 1e-2
 BALANCE_WEIGHT = 0.01
@@ -121,14 +118,8 @@ class Positionwise:
         """Same shape, and how experts were used."""
         raise NotImplementedError
 
-    def start(self) -> CompiledExperts | None:
-        """What does a step in one call, where there is such a path."""
-        return None
-
-    def step(self, x: Float[Tensor, "b 1 d"], in_one_call: CompiledExperts | None) -> Float[Tensor, "b 1 d"]:
+    def step(self, x: Float[Tensor, "b 1 d"]) -> Float[Tensor, "b 1 d"]:
         """One position, in evaluation."""
-        if in_one_call and steps_compiled(x):
-            return in_one_call(x)
         return self.forward(x, torch.ones_like(x[..., 0], dtype=torch.bool))[0]
 
 
@@ -157,14 +148,6 @@ class MixtureOfExperts(Positionwise, nn.Module):
         mixed = self.mix(rows, routing)
         spread = torch.zeros_like(x).flatten(0, 1).index_copy(0, real, mixed.to(x.dtype))
         return self.norm(x + spread.view_as(x)), (routing.use,)
-
-    def start(self) -> CompiledExperts | None:
-        """The same, with these weights."""
-        if not compiled(self.hidden):
-            return None
-        from multimodel.layers.steps_cpu import CompiledExperts  # numba takes a second to import
-
-        return CompiledExperts(self.gate.gate, self.gate.used, self.hidden, self.output, self.norm)
 
     def mix(self, rows: Float[Tensor, "n d"], routing: Routing) -> Float[Tensor, "n d"]:
         """Weighted sum of the chosen experts' answers, by sorted slices."""

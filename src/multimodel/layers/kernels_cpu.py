@@ -148,6 +148,8 @@ if PRODUCTS:
 
 def _threads_of_products(count: int) -> int:
     """Let products that are called from this thread use so many; how many it was before."""
+    if not PRODUCTS:
+        return count
     return int(_LIBRARY.MKL_Set_Num_Threads_Local(count))
 
 
@@ -217,4 +219,5 @@ _of_this_thread = types.ExternalFunction("torch_MKL_Set_Num_Threads_Local", type
 @no_type_check
 def one_thread():
     """Let products that are called from this thread use no other."""
-    _of_this_thread(1)
+    if PRODUCTS:
+        _of_this_thread(1)

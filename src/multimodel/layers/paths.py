@@ -10,7 +10,7 @@ from importlib.util import find_spec
 import torch
 from torch import Tensor
 
-MOST_COMPILED = 32  # hypotheses: with more of them torch's products gain more than calling its operators costs
+SHARE = 32  # hypotheses that go through a compiled step together, on one thread
 _FAST = ContextVar("fast", default=find_spec("numba") is not None)
 
 
@@ -45,13 +45,12 @@ def fused(x: Tensor) -> bool:
 
 @contextmanager
 def threads_for_steps(hypotheses: Tensor) -> Iterator[None]:
-    """One thread within this block where steps are compiled.
+    """One thread within this block where steps are compiled and a few hypotheses leave too little to share.
 
-    These use no more, what torch does between them is too little to share, and a second thread that has to wait for
-    a busy core holds up the first at every operator.
+    A second thread that has to wait for a busy core would hold up the first at every operator.
     """
     before = torch.get_num_threads()
-    torch.set_num_threads(1 if steps_compiled(hypotheses) else before)
+    torch.set_num_threads(1 if len(hypotheses) <= SHARE and steps_compiled(hypotheses) else before)
     try:
         yield
     finally:
@@ -59,5 +58,5 @@ def threads_for_steps(hypotheses: Tensor) -> Iterator[None]:
 
 
 def steps_compiled(x: Tensor) -> bool:
-    """Whether to decode through compiled steps, given something of each hypothesis."""
-    return not torch.is_grad_enabled() and len(x) <= MOST_COMPILED and compiled(x)
+    """Whether to decode through compiled steps, given something like what goes through them."""
+    return not torch.is_grad_enabled() and compiled(x)

@@ -9,7 +9,7 @@ from typing import Any
 from multimodel.report.command_lines import command_lines
 from multimodel.report.markup import Markup, element, joined
 from multimodel.report.record import Record
-from multimodel.training.checkpoint import RunConfig
+from multimodel.training.run_config import RunConfig
 
 
 def heading(record: Record) -> Markup:

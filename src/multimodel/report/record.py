@@ -15,7 +15,7 @@ from multimodel.errors import InputError
 from multimodel.evaluation.evaluate import Sample, TaskEvaluation, TeacherForced
 from multimodel.metrics import PRIMARY
 from multimodel.training import checkpoint
-from multimodel.training.checkpoint import RunConfig
+from multimodel.training.run_config import RunConfig
 from multimodel.training.trainer import StepReport
 
 EVALUATION, LOG = "evaluation.json", "log.jsonl"
@@ -97,14 +97,14 @@ def read_log(path: Path) -> tuple[StepReport, ...]:
 
     A line that was cut off is skipped: the last line is, wherever a run was killed.
     """
-    found: dict[int, StepReport] = {}
+    found: dict[tuple[int, int], StepReport] = {}
     try:
         with path.open(encoding="utf-8", errors="replace") as lines:
             for report in filter(None, map(_step, lines)):
-                found[report.step] = report
+                found[report.step, report.rank] = report
     except FileNotFoundError:
         return ()
-    return tuple(found[step] for step in sorted(found))
+    return tuple(found[key] for key in sorted(found))
 
 
 def _step(line: str) -> StepReport | None:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from multimodel.errors import InputError
+from multimodel.sources.files import check_regular
 from multimodel.sources.rows import Table
 from multimodel.sources.tables import read_lines
 
@@ -16,8 +17,7 @@ def read_aligned(paths: Sequence[Path]) -> Table:
     Raises `InputError` for missing files, equal endings, and files of unlike length.
     """
     for path in paths:
-        if not path.is_file():
-            raise InputError(f"{path} does not exist: give the path of the data.")
+        check_regular(path)
     names = [path.suffix.lstrip(".") for path in paths]
     if len(set(names)) < len(names) or not all(names):
         given = ", ".join(map(str, paths))

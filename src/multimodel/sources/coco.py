@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from multimodel.errors import InputError
+from multimodel.sources.files import check_regular
 from multimodel.sources.rows import Rows, Table, file_fingerprint
 
 YEARS = ("2014", "2017")
@@ -69,6 +70,7 @@ def _captions(folder: Path, path: Path, pictures: str) -> Table:
 
 
 def _read(path: Path) -> dict[str, Any]:
+    check_regular(path)
     try:
         content = json.loads(path.read_bytes())
     except (OSError, ValueError, RecursionError) as error:

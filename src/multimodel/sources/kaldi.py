@@ -13,9 +13,11 @@ import numpy as np
 import soundfile
 
 from multimodel.errors import InputError
+from multimodel.sources.files import regular_size
 from multimodel.sources.rows import Joined, Rows, Table, content_fingerprint, file_fingerprint
 from multimodel.sources.tables import read_lines
 
+MOST_VALUES = 50_000_000  # samples of all channels of one cut: an hour of one channel at 13 kHz
 RECORDINGS, TEXT, SPEAKERS, SEGMENTS = "wav.scp", "text", "utt2spk", "segments"
 SPLITS = {
     **dict.fromkeys(("train", "train_si284"), "train"),
@@ -58,13 +60,20 @@ class Cuts(Sequence[Any]):
 def read_cut(path: Path, start: float, end: float) -> bytes:
     """The sound between two times as WAV bytes; raises `InputError` if there is none, or no recording."""
     try:
+        regular_size(path)
         with soundfile.SoundFile(path) as sound:
-            first = min(round(start * sound.samplerate), sound.frames)
-            last = min(round(end * sound.samplerate), sound.frames) if end >= 0 else sound.frames
+            first = round(min(start * sound.samplerate, sound.frames))
+            last = round(min(end * sound.samplerate, sound.frames)) if end >= 0 else sound.frames
+            if (last - first) * sound.channels > MOST_VALUES:
+                raise InputError(
+                    f"{path}: more than {MOST_VALUES // 10**6} million samples are cut out in one: cut less."
+                )
             sound.seek(first)
             samples = sound.read(last - first, dtype="float64", always_2d=True)
             rate = sound.samplerate
-    except (soundfile.SoundFileError, OSError, RuntimeError, TypeError) as error:
+    except InputError:
+        raise
+    except (soundfile.SoundFileError, OSError, RuntimeError, TypeError, ValueError) as error:
         raise InputError(f"{path} cannot be read as a recording: {error}") from error
     if not len(samples):
         raise InputError(f"{path} has no sound between {start:g} s and {end:g} s.")

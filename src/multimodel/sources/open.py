@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import islice
@@ -15,6 +16,7 @@ from multimodel.sources.folders import METADATA, read_folder
 from multimodel.sources.hub import SAVED, open_hub, open_saved, opened
 from multimodel.sources.rows import Joined, Rows, Table, columns_of, content_fingerprint, nearest
 from multimodel.sources.tables import READERS, read_table, read_tables
+from multimodel.sources.wording import shown
 
 HUB = "hub:"
 SPLITS = {
@@ -44,7 +46,7 @@ def split_name(word: str) -> str:
     """`train`, `dev` or `test`; raises `InputError` for other words."""
     split = SPLITS.get(word.strip().lower())
     if split is None:
-        raise InputError(f"There is no split {word!r}: {nearest(word, tuple(SPLITS))}")
+        raise InputError(f"There is no split {shown(word)}: {nearest(word, tuple(SPLITS))}")
     return split
 
 
@@ -69,7 +71,7 @@ def _named(data: Mapping[Any, Any], folder: Path, layout: str | None, limit: int
     """A mapping of splits, each given once."""
     found: dict[str, Rows] = {}
     for word, part in data.items():
-        split = split_name(str(word))
+        split = split_name(word if isinstance(word, str) else shown(word))
         if split in found:
             raise InputError(f"The data gives the split {split} twice, as {' and '.join(map(str, data))}.")
         found[split] = _one(part, folder, layout, limit)
@@ -107,11 +109,13 @@ def _place(folder: Path, name: str | Path) -> Path:
 def _path(path: Path, layout: str | None) -> Mapping[str, Rows] | Rows:
     if layout is not None:
         if layout not in CORPORA:
-            raise InputError(f"There is no layout {layout!r}: {nearest(layout, tuple(CORPORA))}")
+            raise InputError(f"There is no layout {shown(layout)}: {nearest(layout, tuple(CORPORA))}")
         return CORPORA[layout](path)
-    if any(letter in path.name for letter in "*?[") and not path.exists():
+    if any(letter in path.name for letter in "*?[") and not os.path.exists(path):
+        if "**" in path.name:  # all folders below, which may be those of the whole disk
+            raise InputError(f"The pattern {shown(path.name)} is not read: name one folder, as in part/*.csv.")
         return _shards(path.parent, _shown(path.parent.glob(path.name)), path.name)
-    if not path.is_dir():
+    if not os.path.isdir(path):
         return read_table(path)
     if any((path / name).is_file() for name in SAVED):
         return open_saved(path)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from bisect import bisect_right
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
@@ -12,6 +13,10 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 
 from multimodel.errors import InputError
+from multimodel.sources.wording import LONGEST_WORD, one_line, shown
+
+SHOWN = 20  # names in a message
+SPARSE = 4  # a column that fewer than one row in so many has is kept without the empty cells
 
 
 @runtime_checkable
@@ -77,10 +82,34 @@ class Table:
         return self._folder / name
 
 
-def columns_of(records: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]]:
-    """Dicts as columns; a row that lacks a column has `None` there."""
-    names = dict.fromkeys(name for record in records for name in record)
-    return {str(name): [record.get(name) for record in records] for name in names}
+class Sparse(Sequence[Any]):
+    """A column that few rows have: `None` in all others."""
+
+    def __init__(self, length: int) -> None:
+        self.values: dict[int, Any] = {}
+        self._length = length
+
+    def __len__(self) -> int:
+        return self._length
+
+    def __getitem__(self, row: Any) -> Any:
+        if not -self._length <= row < self._length:
+            raise IndexError(row)
+        return self.values.get(row % self._length)
+
+
+def columns_of(records: Sequence[Mapping[str, Any]]) -> dict[str, Sequence[Any]]:
+    """Dicts as columns; a row that lacks a column has `None` there.
+
+    Memory grows with the cells that are given, even where each of a million rows names a column of its own.
+    """
+    counts = Counter(name for record in records for name in record)
+    rare = {name: Sparse(len(records)) for name, count in counts.items() if count * SPARSE < len(records)}
+    for row, record in enumerate(records) if rare else ():
+        for name in record:
+            if name in rare:
+                rare[name].values[row] = record[name]
+    return {str(name): rare.get(name) or [record.get(name) for record in records] for name in counts}
 
 
 class Joined:
@@ -90,7 +119,8 @@ class Joined:
         if not parts:
             raise InputError("There are no data files here.")
         self.parts = parts
-        self.columns = tuple(column for column in parts[0].columns if all(column in part.columns for part in parts))
+        known = [set(part.columns) for part in parts]
+        self.columns = tuple(column for column in parts[0].columns if all(column in names for names in known))
         self.fingerprint = " ".join(part.fingerprint for part in parts)
         self._starts = [0]
         for part in parts:
@@ -142,23 +172,32 @@ def _digest(value: Any) -> bytes:
         value = array.tolist() if array.dtype == object else [array.dtype.str, array.shape, array.tobytes()]
     if isinstance(value, Mapping):
         value = list(value.items())
-    if isinstance(value, list | tuple):
+    if isinstance(value, list | tuple | Sparse):
         kind, content = b"list", b"".join(map(_digest, value))
     else:
-        kind, content = (b"bytes", value) if isinstance(value, bytes) else (b"words", repr(value).encode())
+        kind, content = (b"bytes", value) if isinstance(value, bytes) else (b"words", _written(value))
     return hashlib.blake2b(content, digest_size=16, person=kind).digest()
 
 
+def _written(value: Any) -> bytes:
+    """As Python writes it; what it cannot write so are whole numbers of thousands of digits."""
+    try:
+        return repr(value).encode()
+    except ValueError:
+        return hex(value).encode() if isinstance(value, int) else b""
+
+
 def nearest(word: str, known: Sequence[str]) -> str:
-    """Did you mean …? and all that there are, as the end of a message."""
+    """Did you mean …? and all that there are, or the first of many, as the end of a message."""
     if not known:
         return "there are none."
-    close = get_close_matches(word, known, n=1)
-    all_of_them = f"choose from {', '.join(known)}."
-    return f"did you mean {close[0]!r}? If not, {all_of_them}" if close else all_of_them
+    close = get_close_matches(word[:LONGEST_WORD], [name for name in known if len(name) <= LONGEST_WORD], n=1)
+    more = f" … ({len(known):,} in all)" if len(known) > SHOWN else ""
+    all_of_them = f"choose from {', '.join(one_line(name, LONGEST_WORD) for name in known[:SHOWN])}{more}."
+    return f"did you mean {shown(close[0])}? If not, {all_of_them}" if close else all_of_them
 
 
 def check_column(rows: Rows, column: str, where: str) -> None:
     """Raise `InputError` naming the nearest column where this one is missing."""
     if column not in rows.columns:
-        raise InputError(f"{where} has no column {column!r}: {nearest(column, rows.columns)}")
+        raise InputError(f"{where} has no column {shown(column)}: {nearest(column, rows.columns)}")

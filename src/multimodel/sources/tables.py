@@ -15,9 +15,15 @@ from pyarrow import ArrowException, ChunkedArray, Schema, types
 from pyarrow import Table as ArrowTable
 
 from multimodel.errors import InputError
-from multimodel.sources.rows import Joined, Rows, Table, columns_of, file_fingerprint
+from multimodel.sources.files import check_regular, regular_size
+from multimodel.sources.rows import SHOWN, Joined, Rows, Table, columns_of, file_fingerprint
+from multimodel.sources.wording import LONGEST_WORD, one_line
 
 LONGEST_CELL = 2**31 - 1  # what a C long holds everywhere
+MOST_FILLED = 10_000_000  # empty cells put into lines that are too short: a short line and a long header cost nothing
+ROWS_PER_BYTE = 8  # of a Parquet file: only rows that are all alike take less, and a claimed row costs memory
+LARGEST_GROUP = 2**30  # bytes of one column of a row group, unpacked: a few kilobytes can repeat a text without end
+FEWEST, MOST = 64, 1024  # rows unpacked at a time before their size is looked at: fewer take longer
 END = "end"  # a row of its own after the last one, unless a quotation mark is still open there
 
 
@@ -58,7 +64,7 @@ def read_jsonl(path: Path) -> Table:
             if not isinstance(record, dict):
                 raise ValueError("it is no object in braces")
         except (ValueError, RecursionError) as error:
-            damaged[len(records)] = f"This line is no JSON object: {error}."
+            damaged[len(records)] = f"This line is no JSON object: {one_line(str(error), LONGEST_WORD)}."
             record = {}
         records.append(record)
     if len(damaged) == len(records):
@@ -81,14 +87,19 @@ class Parquet:
 
     def __init__(self, path: Path, kept: dict[str, tuple[Path, int, ChunkedArray]] | None = None) -> None:
         try:
+            check_regular(path)
             with parquet.ParquetFile(path) as opened:
                 self._metadata, schema = opened.metadata, opened.schema_arrow
             names = schema.names
             sizes = [self._metadata.row_group(group).num_rows for group in range(self._metadata.num_row_groups)]
             if min(sizes, default=0) < 0:
                 raise ValueError("a row group of less than no rows")
+            if sum(sizes) > ROWS_PER_BYTE * regular_size(path):
+                raise ValueError(f"{sum(sizes):,} rows are too many for a file of this size")
         except (OSError, ArrowException, ValueError) as error:
-            raise InputError(f"{path} is damaged or no Parquet file ({error}).") from error
+            if isinstance(error, InputError):
+                raise
+            raise InputError(f"{path} is damaged or no Parquet file ({_why(error)}).") from error
         check_names(path, names)
         self.path = path
         self._ways = ways(schema)
@@ -109,13 +120,28 @@ class Parquet:
                 self._kept.pop(column, None)  # before the next one is read: there is room for one
                 self._kept[column] = (self.path, group, self._read(group, column).column(top))
             return inside(self._kept[column][2][row - self._starts[group]].as_py(), fields)
-        except (OSError, ArrowException, ValueError, OverflowError, LookupError) as error:
-            raise InputError(f"{self.path} is damaged ({error}).") from error
+        except (OSError, ArrowException, ValueError, OverflowError, LookupError, TypeError) as error:
+            if isinstance(error, InputError):
+                raise
+            raise InputError(f"{self.path} is damaged ({_why(error)}).") from error
 
     def _read(self, group: int, column: str) -> ArrowTable:
         """One column of a row group; the file is open no longer than that, as there may be thousands."""
+        found = self._metadata.row_group(group)
+        safe = LARGEST_GROUP // max(1, found.total_byte_size)  # rows: none is larger than what is stored of all
         with parquet.ParquetFile(self.path, metadata=self._metadata) as opened:
-            return opened.read_row_group(group, [column])
+            if found.num_rows <= safe:
+                return opened.read_row_group(group, [column])
+            parts, size = [], 0
+            for part in opened.iter_batches(min(max(safe, FEWEST), MOST), row_groups=[group], columns=[column]):
+                parts.append(part)
+                size += part.nbytes
+                if size > LARGEST_GROUP:
+                    raise InputError(
+                        f"{self.path}: more than {LARGEST_GROUP // 2**20} MiB of column {one_line(column)!r} are in "
+                        "one row group: write the file anew with smaller ones."
+                    )
+        return ArrowTable.from_batches(parts)
 
     def where(self, row: int) -> str:
         """File and row, counted from 0."""
@@ -137,8 +163,7 @@ READERS: dict[str, Callable[[Path], Rows]] = {
 
 def read_table(path: Path) -> Rows:
     """The reader for this ending; raises `InputError` for a missing file and for other endings."""
-    if not path.is_file():
-        raise InputError(f"{path} does not exist: give the path of the data.")
+    check_regular(path)
     reader = READERS.get(path.suffix.lower())
     if reader is None:
         raise InputError(f"{path} has an ending that is not read: give one of {', '.join(READERS)}.")
@@ -172,7 +197,8 @@ def inside(value: Any, fields: Sequence[str]) -> Any:
 def check_names(path: Path, names: Sequence[str]) -> None:
     """Raise `InputError` where two columns have one name."""
     if len(set(names)) < len(names):
-        raise InputError(f"{path} names a column twice: {', '.join(names)}.")
+        more = " …" if len(names) > SHOWN else ""
+        raise InputError(f"{path} names a column twice: {one_line(', '.join(names[:SHOWN]))}{more}.")
 
 
 def _with_header(path: Path, rows: Sequence[tuple[int, list[str]]]) -> Table:
@@ -187,9 +213,16 @@ def _with_header(path: Path, rows: Sequence[tuple[int, list[str]]]) -> Table:
 
 def _table(path: Path, names: tuple[str, ...], rows: Sequence[tuple[int, list[str]]]) -> Table:
     """Numbered lines as columns; those with too few or too many cells, or bytes that are not UTF-8, are damaged."""
-    damaged = {}
+    damaged: dict[int, str] = {}
+    room = MOST_FILLED
     for place, (_, row) in enumerate(rows):
         if len(row) != len(names):
+            room -= max(0, len(names) - len(row))
+            if room < 0:
+                raise InputError(
+                    f"{path}: its first line names {len(names):,} columns, and {len(damaged):,} lines have fewer "
+                    "cells: give every line as many."
+                )
             damaged[place] = f"This line has {len(row)} cells, and the first line names {len(names)} columns."
             row.extend([""] * (len(names) - len(row)))
         elif not _unicode(row):
@@ -210,8 +243,13 @@ def _unicode(row: Sequence[str]) -> bool:
 
 def _lines(path: Path, newline: str = "\n") -> Iterator[str]:
     """Lines as they are; bytes that are not UTF-8 are kept as lone surrogates and found later, row by row."""
+    check_regular(path)
     try:
         with path.open(encoding="utf-8-sig", errors="surrogateescape", newline=newline) as opened:
             yield from opened
     except OSError as error:
         raise InputError(f"{path} cannot be read: {error.strerror}.") from error
+
+
+def _why(error: Exception) -> str:
+    return one_line(str(error), LONGEST_WORD)

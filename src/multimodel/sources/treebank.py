@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from multimodel.errors import InputError
+from multimodel.sources.files import check_regular
 from multimodel.sources.rows import Rows, Table, content_fingerprint, file_fingerprint
 from multimodel.trees import TreeError, plain, read_tree, words, write_tree
 
@@ -88,6 +89,7 @@ def _bracketed(text: str) -> Iterator[tuple[int, str]]:
 
 
 def _text(path: Path) -> str:
+    check_regular(path)
     try:
         return path.read_text(encoding="utf-8", errors="surrogateescape")
     except OSError as error:

@@ -100,6 +100,16 @@ class Stream:
         own = collate(self.task, self.encoded, examples[first::step] if first < len(examples) else examples[:1])
         return own if first < len(examples) else replace(own, target_mask=torch.zeros_like(own.target_mask))
 
+    def rows(self, position: int) -> np.ndarray:
+        """Where in the task's examples those of the batch at `position` stand, in its order, (b,)."""
+        epoch, start = self._find(position)
+        return self.encoded.rows[self.plan(epoch)[position - start]]
+
+    def drawn(self, position: int, count: int) -> str:
+        """A digest of which examples are in so many batches from `position` on, in their order."""
+        rows = [self.rows(position + index).astype("<i8").tobytes() for index in range(count)]
+        return hashlib.blake2b(b"|".join(rows), digest_size=8).hexdigest()
+
     def epoch(self, position: int) -> int:
         """Which pass through the examples the batch at `position` belongs to, from 0."""
         return self._find(position)[0]

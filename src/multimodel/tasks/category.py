@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from torch import Tensor
 
 from multimodel.batch import Net
 from multimodel.errors import InputError
+from multimodel.sources.wording import shown
 from multimodel.tasks.padding import pad
 from multimodel.tasks.vocabulary import Vocabulary
 
@@ -31,6 +33,10 @@ class Category:
         """A net over these classes."""
         return Net(kind="category-input" if self.given else "category", size=len(self.names))
 
+    @cached_property
+    def _numbers(self) -> dict[str, int]:
+        return {name: number for number, name in enumerate(self.names)}
+
     @property
     def version(self) -> str:
         """Nothing."""
@@ -38,7 +44,7 @@ class Category:
 
     def encode(self, raw: str) -> np.ndarray:
         """The class (1,) int32; raises `InputError` for a name that is no class."""
-        return np.array([self.names.index(self.read(raw))], dtype=np.int32)
+        return np.array([self._numbers[self.read(raw)]], dtype=np.int32)
 
     def encode_many(self, raws: Sequence[str]) -> Iterator[np.ndarray]:
         """`encode` for each."""
@@ -63,9 +69,9 @@ class Category:
 
     def read(self, value: str) -> str:
         """The name itself; raises `InputError` if it is no class."""
-        if value not in self.names:
+        if value not in self._numbers:
             more = f" … ({len(self.names):,} in all)" if len(self.names) > SHOWN else ""
-            raise InputError(f"{value!r} is no class here: choose from {', '.join(self.names[:SHOWN])}{more}.")
+            raise InputError(f"{shown(value)} is no class here: choose from {', '.join(self.names[:SHOWN])}{more}.")
         return value
 
     def to_json(self) -> dict[str, Any]:

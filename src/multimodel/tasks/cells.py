@@ -11,8 +11,10 @@ import numpy as np
 import soundfile
 
 from multimodel.errors import InputError
-from multimodel.tasks.files import read_bytes
+from multimodel.sources.files import read_bytes
+from multimodel.sources.wording import LONGEST_WORD, one_line
 
+LONGEST_TEXT = 1_000_000  # letters of one text: tasks read sentences, and a book takes a second and 100 MB to encode
 PNG_MODES = ("1", "L", "LA", "I;16", "P", "RGB", "RGBA")
 
 
@@ -24,14 +26,26 @@ def words(cell: Any) -> str:
         raise InputError("The cell is empty.")
     if not isinstance(cell, str | int | float):
         raise InputError(f"The cell holds {type(cell).__name__}, not text.")
-    found = str(cell).strip()
+    try:
+        found = str(cell).strip()
+    except ValueError as error:  # Python writes no whole number of more than 4,300 digits
+        raise InputError("The cell holds a number of thousands of digits, not text.") from error
     if not found:
         raise InputError("The cell is empty.")
+    check_length(found)
     try:
         found.encode()
     except UnicodeEncodeError as error:
         raise InputError("The text is not valid Unicode.") from error
     return found
+
+
+def check_length(text: str) -> None:
+    """Raise `InputError` for a text that would take too long to encode."""
+    if len(text) > LONGEST_TEXT:
+        raise InputError(
+            f"The text has {len(text):,} letters and at most {LONGEST_TEXT:,} are read: cut it into parts."
+        )
 
 
 def png_bytes(picture: Any) -> bytes:
@@ -41,7 +55,7 @@ def png_bytes(picture: Any) -> bytes:
     try:
         picture.convert(near).save(buffer, format="PNG")
     except Exception as error:  # each of Pillow's many readers fails in its own way
-        raise InputError(f"The image is damaged: {error}.") from error
+        raise InputError(f"The image is damaged: {one_line(str(error), LONGEST_WORD)}.") from error
     return buffer.getvalue()
 
 
@@ -62,7 +76,7 @@ def sound_bytes(cell: Any, file: Callable[[str], Path]) -> bytes:
         buffer = io.BytesIO()
         try:
             soundfile.write(buffer, cell["array"], int(cell["sampling_rate"]), format="WAV")
-        except (soundfile.SoundFileError, RuntimeError, TypeError, ValueError, LookupError) as error:
-            raise InputError(f"The array is no recording: {error}.") from error
+        except (soundfile.SoundFileError, RuntimeError, TypeError, ValueError, LookupError, OverflowError) as error:
+            raise InputError(f"The array is no recording: {one_line(str(error), LONGEST_WORD)}.") from error
         return buffer.getvalue()
     return file_bytes(cell, file, "audio")

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from multimodel.sources.wording import one_line
 from multimodel.tasks.encoded import SIDES, Pair, each_example
 from multimodel.tasks.examples import Examples
 from multimodel.tasks.features import Feature
@@ -155,7 +156,7 @@ def _names(feature: Feature) -> Sequence[str]:
 def _where(examples: Split, place: int) -> str:
     """File and line, or the name of an example that was made in Python."""
     if isinstance(examples, Examples):
-        return examples.rows.where(int(examples.places[place]))
+        return one_line(examples.rows.where(int(examples.places[place])))
     return f"example {examples[place].id}"
 
 

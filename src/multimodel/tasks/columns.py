@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import KW_ONLY, asdict, dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar, Protocol, runtime_checkable
 
 from multimodel.errors import InputError
+from multimodel.sources.wording import LONGEST_WORD, one_line, shown
 from multimodel.tasks import audio, category, image, text, tree
 from multimodel.tasks.cells import file_bytes, png_bytes, sound_bytes, words
 from multimodel.tasks.column_options import MOST_CLASSES, check_options
 from multimodel.tasks.features import Feature
 from multimodel.tasks.settings import DataSettings
 from multimodel.tasks.vocabulary import Vocabulary
+
+MOST_DIGITS = 18  # of the number of a class: Python reads no number of thousands of digits
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -228,13 +232,18 @@ class Category:
         if self.classes is not None:
             object.__setattr__(self, "classes", tuple(map(str, self.classes)))
 
+    @cached_property
+    def _known(self) -> frozenset[str]:
+        return frozenset(self.classes or ())
+
     def raw(self, cell: Any, file: Callable[[str], Path]) -> str:
         """The name of a class."""
         name = words(cell)
-        if self.classes is None or name in self.classes or not name.isdecimal():
+        if self.classes is None or name in self._known or not name.isdecimal():
             return name
-        if int(name) >= len(self.classes):
-            raise InputError(f"The class is number {name}, and there are {len(self.classes)}, from 0.")
+        if len(name) > MOST_DIGITS or int(name) >= len(self.classes):
+            number = one_line(name, LONGEST_WORD)
+            raise InputError(f"The class is number {number}, and there are {len(self.classes)}, from 0.")
         return self.classes[int(name)]
 
     def feature(self, context: Context) -> Feature:
@@ -242,10 +251,10 @@ class Category:
         names = tuple(self.classes) if self.classes is not None else tuple(sorted(set(context.values())))
         if not 2 <= len(names) <= MOST_CLASSES:
             raise InputError(
-                f"Task {context.task}: column {self.column!r} has {len(names)} classes in the training rows, "
+                f"Task {context.task}: column {shown(self.column)} has {len(names)} classes in the training rows, "
                 f"and a category needs 2 to {MOST_CLASSES:,}."
             )
-        own = f"{context.task}-{self.column}".replace(".", "-")
+        own = one_line(f"{context.task}-{self.column}", LONGEST_WORD).replace(".", "-")
         return category.Category(names=names, net=self.net or own, given=context.given)
 
 

@@ -11,11 +11,15 @@ from typing import Any
 import yaml
 
 from multimodel.errors import InputError
+from multimodel.sources.files import regular_size
 from multimodel.sources.rows import nearest
-from multimodel.tasks.column_options import check_option
+from multimodel.sources.wording import LONGEST_WORD, one_line, shown
+from multimodel.tasks.column_options import LARGEST, LONGEST_NAME, check_option, is_name
 from multimodel.tasks.columns import COLUMNS, Column, column_json
 
 LARGEST_FILE = 100_000  # bytes: a declaration is a few lines
+LEAST_RATE = 1e-6  # and most, one to it: shares of rates are still numbers when they are divided by each other
+MOST_ROWS = 10**12
 REAL = ("rate", "held_out", "max_seconds")
 NOT_IN_NAMES = "./\\,"
 ALLOWED = {"text": ("translation", "transcript", "caption"), "category": ("class",), "tree": ("tree",)}
@@ -50,27 +54,37 @@ class Declaration:
     hint: str = ""
 
     def __post_init__(self) -> None:
-        if not self.name or any(letter in NOT_IN_NAMES or letter.isspace() for letter in self.name):
+        if not is_name(self.name) or any(letter in NOT_IN_NAMES or letter.isspace() for letter in self.name):
             raise InputError(
-                f"A task cannot be named {self.name!r}: give it a name without dots, commas, slashes and spaces."
+                f"A task cannot be named {shown(self.name)}: give it a name without dots, commas, slashes and spaces, "
+                f"of at most {LONGEST_NAME} letters that can be printed."
             )
-        if "." in self.command:
-            raise InputError(f"Task {self.name}: the command is {self.command!r} and must be without dots.")
+        if self.command and not is_name(self.command):
+            raise InputError(
+                f"Task {self.name}: the command is {shown(self.command)} and must be without dots, of at most "
+                f"{LONGEST_NAME} letters that can be printed."
+            )
         if not self.output.measure:
             raise InputError(f"Task {self.name}: {self.output.kind} is no output; give text, tree or category.")
         allowed = ALLOWED.get(self.output.kind, (self.output.measure,))
         if self.measure and self.measure not in allowed:
             raise InputError(
-                f"Task {self.name}: {self.measure!r} is no measure of {self.output.kind}: give {', '.join(allowed)}."
+                f"Task {self.name}: {shown(self.measure)} is no measure of {self.output.kind}: "
+                f"give {', '.join(allowed)}."
             )
         if self.output.kind == "tree" and self.input.kind != "text":
             raise InputError(f"Task {self.name}: a tree is made of the words of a text, not of {self.input.kind}.")
-        if not 0 < self.rate < float("inf"):
-            raise InputError(f"Task {self.name}: the rate is {self.rate} and must be above 0.")
+        if not LEAST_RATE <= self.rate <= 1 / LEAST_RATE:
+            raise InputError(
+                f"Task {self.name}: the rate is {self.rate} and must be above 0, from {LEAST_RATE:g} to "
+                f"{1 / LEAST_RATE:g}."
+            )
         if not 0 < self.held_out < 0.5:
             raise InputError(f"Task {self.name}: held_out is {self.held_out} and must be above 0 and below 0.5.")
-        if self.limit is not None and self.limit < 1:
-            raise InputError(f"Task {self.name}: the limit is {self.limit} and must be above 0.")
+        if self.limit is not None and not 1 <= self.limit <= MOST_ROWS:
+            raise InputError(
+                f"Task {self.name}: the limit is {shown(self.limit)} and must be above 0, {MOST_ROWS:,} at most."
+            )
 
     @property
     def told(self) -> str:
@@ -98,7 +112,7 @@ def declaration_from_json(
     known = [one.name for one in dataclasses.fields(Declaration)]
     for key in values:
         if key not in known:
-            raise InputError(f"There is no key {key!r}: {nearest(str(key), known)}")
+            raise InputError(f"There is no key {shown(key)}: {nearest(_word(key), known)}")
     for key in ("name", "data", "input", "output"):
         if key not in values:
             raise InputError(f"The key {key!r} is missing: a task needs name, data, input and output.")
@@ -124,16 +138,19 @@ def read_declaration(path: Path, columns: Mapping[str, Callable[..., Column]] = 
 
 def _yaml(path: Path) -> Any:
     try:
+        regular_size(path)
         with path.open("rb") as opened:
             raw = opened.read(LARGEST_FILE + 1)
-    except OSError as error:
-        raise InputError(f"{path} cannot be read: {error.strerror}.") from error
+    except (OSError, ValueError) as error:
+        why = error.strerror if isinstance(error, OSError) else error
+        raise InputError(f"{one_line(str(path), LONGEST_WORD)} cannot be read: {why}.") from error
     if len(raw) > LARGEST_FILE:
         raise InputError(f"{path} is larger than {LARGEST_FILE:,} bytes: a task is declared in a few lines.")
     try:
         return yaml.load(raw.decode("utf-8"), _Loader)
     except Exception as error:  # PyYAML raises what it stumbles over, such as KeyError for `!!bool maybe`
-        raise InputError(f"{path} is not YAML: {' '.join(str(error).split())}.") from error
+        why = one_line(" ".join(str(error).split()), 2 * LONGEST_WORD)
+        raise InputError(f"{path} is not YAML: {why}.") from error
 
 
 class _Loader(yaml.SafeLoader):  # type: ignore[misc]  # PyYAML has no types
@@ -168,7 +185,7 @@ def _check_types(values: Mapping[str, Any]) -> None:
     for key, allowed in TYPES.items():
         value = values.get(key, "" if str in allowed else 0)
         if not isinstance(value, allowed) or isinstance(value, bool):
-            raise InputError(f"The key {key!r} is {value!r} and must be {_type_words(allowed)}.")
+            raise InputError(f"The key {key!r} is {shown(value)} and must be {_type_words(allowed)}.")
 
 
 def _type_words(allowed: tuple[type, ...]) -> str:
@@ -181,20 +198,24 @@ def _column(side: str, values: Any, columns: Mapping[str, Callable[..., Column]]
     """`{text: review, max_length: 64}` as a column."""
     if not isinstance(values, Mapping):
         raise InputError(
-            f"The {side} is {values!r} and must be a kind with its column, as in `{side}: {{text: review}}`."
+            f"The {side} is {shown(values)} and must be a kind with its column, as in `{side}: {{text: review}}`."
         )
     kinds = [key for key in values if key in columns]
     if len(kinds) != 1:
         word = next(iter(values), "") if not kinds else " and ".join(kinds)
-        raise InputError(f"The {side} needs one kind, not {word!r}: {nearest(str(word), tuple(columns))}")
+        raise InputError(f"The {side} needs one kind, not {shown(word)}: {nearest(_word(word), tuple(columns))}")
     column = values[kinds[0]]
-    if not isinstance(column, str | int) or isinstance(column, bool):
-        raise InputError(f"The {side} is {dict(values)!r} and must name a column, as in `{side}: {{text: review}}`.")
+    if not isinstance(column, str | int) or isinstance(column, bool) or _is_huge(column):
+        raise InputError(
+            f"The {side} is {shown(dict(values))} and must name a column, as in `{side}: {{text: review}}`."
+        )
     made, options = columns[kinds[0]], {key: value for key, value in values.items() if key != kinds[0]}
     known = {one.name: one.default for one in dataclasses.fields(made) if one.name != "column"}  # type: ignore[arg-type]
     for key, value in options.items():
         if key not in known:
-            raise InputError(f"A column of kind {kinds[0]} has no option {key!r}: {nearest(str(key), tuple(known))}")
+            raise InputError(
+                f"A column of kind {kinds[0]} has no option {shown(key)}: {nearest(_word(key), tuple(known))}"
+            )
         if value != known[key]:
             check_option(kinds[0], key, value)
     return made(str(column), **{key: _plain(key, value) for key, value in options.items()})
@@ -203,10 +224,20 @@ def _column(side: str, values: Any, columns: Mapping[str, Callable[..., Column]]
 def _plain(key: str, value: Any) -> Any:
     """A whole number where any number may stand is one, too; numbers in the list of classes are names."""
     if key in REAL and type(value) is int:
-        return float(value)
+        return float("inf") if _is_huge(value) else float(value)
     if key == "classes" and isinstance(value, list):
         return [str(one) if type(one) is int else one for one in value]
     return value
+
+
+def _word(key: Any) -> str:
+    """A key as it was written, to find the nearest one."""
+    return key if isinstance(key, str) else shown(key)
+
+
+def _is_huge(value: Any) -> bool:
+    """Whether this is a whole number that no fraction holds."""
+    return isinstance(value, int) and abs(value) > LARGEST**2
 
 
 def _on_disk(data: Any) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -16,6 +17,9 @@ from multimodel.tasks.settings import DataSettings
 from multimodel.tasks.task import TRAIN, Task
 from multimodel.tasks.tree import tree_symbols
 from multimodel.tasks.vocabulary import Vocabulary, train_vocabulary
+
+LONGEST_RUN = 1000  # letters without a gap: the time to learn subwords grows with the square of it
+_RUNS = re.compile(r"\s+|\S+")
 
 
 def declared_tasks(
@@ -71,16 +75,24 @@ def _task(one: Declaration, examples: Mapping[str, Examples], settings: DataSett
     )
 
 
-def _train(read: Iterable[tuple[Declaration, Examples]], size: int) -> Vocabulary:
+def _train(opened: Iterable[tuple[Declaration, Examples]], size: int) -> Vocabulary:
     """Text and symbols of trees of all training examples; each cell of a column that two tasks read is read once."""
     found: dict[tuple[str, str, str], tuple[Examples, Column]] = {}
-    for one, examples in read:
+    for one, examples in opened:
         for column in (one.input, one.output):
             key = (examples.rows.fingerprint, column.column, column.adds)
             found[key] = (found[key][0].joined(examples) if key in found else examples, column)
-    texts = (text for examples, column in found.values() if column.adds == "texts" for text in examples.column(column))
+    read = (text for examples, column in found.values() if column.adds == "texts" for text in examples.column(column))
+    texts = (piece for text in read for piece in _pieces(text))
     trees = (tree for examples, column in found.values() if column.adds == "trees" for tree in examples.column(column))
     return train_vocabulary(texts, {symbol for tree in trees for symbol in _symbols(tree)}, size)
+
+
+def _pieces(text: str) -> Sequence[str]:
+    """The text, cut where a word or a gap in it is so long that counting its pairs would take minutes."""
+    if len(text) <= LONGEST_RUN or max(map(len, _RUNS.findall(text))) <= LONGEST_RUN:
+        return (text,)
+    return [text[start : start + LONGEST_RUN] for start in range(0, len(text), LONGEST_RUN)]
 
 
 def _symbols(tree: str) -> Sequence[str]:

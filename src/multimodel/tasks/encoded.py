@@ -25,6 +25,8 @@ from multimodel.tasks.task import Example, Split, Task
 
 CACHE_FORMAT = "2"  # raise when an encoding changes without its settings
 CHUNK = 512
+ROOM = 2**29  # bytes of raw data in memory at a time
+LETTER = 16  # bytes for each letter, until it is an id
 NAMED = 10
 SIDES = ("inputs", "outputs")
 INDEX = "index"
@@ -175,16 +177,38 @@ def each_example(
 
 
 def _pairs(task: Task, examples: Split) -> Iterator[tuple[Example | None, Pair | str]]:
-    for start in range(0, len(examples), CHUNK):
+    start = 0
+    while start < len(examples):
         chunk = examples[start : start + CHUNK]
         try:
-            read = list(chunk)
+            read = _first(chunk)
             inputs = task.input.encode_many([example.input for example in read])
             outputs = task.output.encode_many([example.output for example in read])
             yield from list(zip(read, zip(inputs, outputs, strict=True), strict=True))
+            start += len(read)
         except InputError:
             for place in range(len(chunk)):
                 yield _pair(task, chunk, place)
+            start += len(chunk)
+
+
+def _first(chunk: Split) -> list[Example]:
+    """As many of these as there is room for, one at least."""
+    read: list[Example] = []
+    size = 0
+    for example in chunk:
+        read.append(example)
+        size += _weight(example.input) + _weight(example.output)
+        if size > ROOM:
+            break
+    return read
+
+
+def _weight(raw: object) -> int:
+    """Bytes that a raw value takes, its encoding included."""
+    if isinstance(raw, str):
+        return LETTER * len(raw)
+    return len(raw) if isinstance(raw, bytes) else 0
 
 
 def _pair(task: Task, examples: Split, place: int) -> tuple[Example | None, Pair | str]:

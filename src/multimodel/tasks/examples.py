@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+from array import array
 from collections.abc import Iterator, Mapping
 from fractions import Fraction
 from functools import partial
@@ -16,6 +17,7 @@ from multimodel.errors import InputError
 from multimodel.sources.open import WHOLE, open_data, split_name
 from multimodel.sources.rows import Rows, check_column
 from multimodel.sources.splits import split_of
+from multimodel.sources.wording import LONGEST_WORD, one_line, shown
 from multimodel.tasks.columns import Column
 from multimodel.tasks.declaration import Declaration
 from multimodel.tasks.task import TRAIN, Example
@@ -64,15 +66,12 @@ class Examples:
     def name(self, row: int) -> str:
         """The cell of the column `id`, or else where the row stands, from the folder of the data."""
         if self.task.id is None:
-            return (
-                self.rows.where(row)
-                .removeprefix(f"{self.task.folder}/")
-                .removeprefix(f"{self.task.folder.absolute()}/")
-            )
+            where = self.rows.where(row).removeprefix(f"{self.task.folder}/")
+            return one_line(where.removeprefix(f"{self.task.folder.absolute()}/"))
         try:
-            return str(self.rows.cell(row, self.task.id))
+            return one_line(_text(self.rows.cell(row, self.task.id)), LONGEST_WORD)
         except InputError as error:
-            raise InputError(f"{self.rows.where(row)}: {error}") from error
+            raise InputError(one_line(f"{self.rows.where(row)}: {error}")) from error
 
     def column(self, column: Column) -> Iterator[Any]:
         """The raw data of one column; what cannot be read is passed over, as in encoding."""
@@ -86,7 +85,7 @@ class Examples:
         try:
             return column.raw(self.rows.cell(row, column.column), partial(self.rows.file, row))
         except InputError as error:
-            raise InputError(f"{self.rows.where(row)}: column {column.column!r}: {error}") from error
+            raise InputError(one_line(f"{self.rows.where(row)}: column {column.column!r}: {error}")) from error
 
     def _files(self) -> Iterator[Path]:
         """Every file that the cells of the input name."""
@@ -122,7 +121,8 @@ def _opened(task: Declaration) -> Mapping[str, Rows]:
     try:
         return open_data(task.data, task.folder, task.layout, task.limit)
     except (InputError, OSError) as error:
-        raise InputError(f"Task {task.name}: {error} {task.hint}".strip()) from error
+        why = f"{error.filename} cannot be read: {error.strerror}." if isinstance(error, OSError) else error
+        raise InputError(one_line(f"Task {task.name}: {why} {task.hint}".strip())) from error
 
 
 def _divided(rows: Rows, task: Declaration) -> dict[str, Examples]:
@@ -130,10 +130,10 @@ def _divided(rows: Rows, task: Declaration) -> dict[str, Examples]:
     column = task.split or (SPLIT if SPLIT in rows.columns else None)
     told_by = _told_by(rows, task)
     share = Fraction(task.held_out).limit_denominator(FINEST)
-    places: dict[str, list[int]] = {}
+    places: dict[str, array[int]] = {}  # not lists, as there may be millions of rows
     for row in range(min(len(rows), task.limit or len(rows))):
         split = _given(rows, row, column) if column else split_of(_told(rows, row, told_by), share)
-        places.setdefault(split, []).append(row)
+        places.setdefault(split, array("q")).append(row)
     return {split: Examples(rows, np.array(found), task) for split, found in places.items()}
 
 
@@ -144,9 +144,9 @@ def _given(rows: Rows, row: int, column: str) -> str:
     except InputError:
         return TRAIN
     try:
-        return split_name(str(word))
+        return split_name(_text(word))
     except InputError as error:
-        raise InputError(f"{rows.where(row)}: column {column!r}: {error}") from error
+        raise InputError(one_line(f"{rows.where(row)}: column {column!r}: {error}")) from error
 
 
 def _told_by(rows: Rows, task: Declaration) -> str | None:
@@ -162,7 +162,7 @@ def _told_by(rows: Rows, task: Declaration) -> str | None:
 def _told(rows: Rows, row: int, column: str | None) -> str:
     """The cell to divide by, the number of the row where there is none."""
     cell = None if column is None else _cell(rows, row, column)
-    return f"row {row}" if cell is None else str(cell)
+    return f"row {row}" if cell is None else _text(cell)
 
 
 def _names_files(rows: Rows, column: Column) -> bool:
@@ -177,6 +177,14 @@ def _cell(rows: Rows, row: int, column: str) -> Any:
         return rows.cell(row, column)
     except InputError:
         return None
+
+
+def _text(cell: Any) -> str:
+    """A cell as Python writes it, or in other words where it cannot."""
+    try:
+        return str(cell)
+    except (ValueError, RecursionError):
+        return shown(cell)
 
 
 def _stamp(path: Path) -> bytes:

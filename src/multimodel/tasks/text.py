@@ -13,10 +13,12 @@ from torch import Tensor
 
 from multimodel.batch import Net
 from multimodel.errors import InputError
+from multimodel.tasks.cells import check_length
 from multimodel.tasks.padding import pad
 from multimodel.tasks.vocabulary import END, Vocabulary
 
 CHUNK = 1024
+LETTERS = 2**22  # encoded at a time: each takes some 50 bytes until it is an id
 
 
 def ended(ids: Sequence[int]) -> np.ndarray:
@@ -58,8 +60,8 @@ class Text:
 
     def encode_many(self, raws: Sequence[str]) -> Iterator[np.ndarray]:
         """`encode` for each, many at a time."""
-        for start in range(0, len(raws), CHUNK):
-            yield from map(ended, self.tokenizer.encode_many(raws[start : start + CHUNK]))
+        for chunk in _chunks(raws):
+            yield from map(ended, self.tokenizer.encode_many(chunk))
 
     def fits(self, array: np.ndarray) -> bool:
         """Whether the text is no longer than the limit."""
@@ -83,6 +85,7 @@ class Text:
             raise InputError("The text is empty: give at least one word.")
         if any("\ud800" <= letter <= "\udfff" for letter in value):
             raise InputError("The text is not valid Unicode: give it as UTF-8.")
+        check_length(value)
         length = len(self.encode(value))
         if length > self.max_length:
             raise InputError(
@@ -98,3 +101,14 @@ class Text:
     def from_json(cls, values: dict[str, Any], tokenizer: Vocabulary) -> Text:
         """What `to_json` wrote."""
         return cls(tokenizer=tokenizer, **values)
+
+
+def _chunks(raws: Sequence[str]) -> Iterator[Sequence[str]]:
+    """Not too many texts at a time, and not too long ones."""
+    start = letters = 0
+    for place, raw in enumerate(raws):
+        if place - start == CHUNK or (place > start and letters + len(raw) > LETTERS):
+            yield raws[start:place]
+            start, letters = place, 0
+        letters += len(raw)
+    yield raws[start:]

@@ -16,6 +16,7 @@ from torch import Tensor
 from multimodel import trees
 from multimodel.batch import Net
 from multimodel.errors import InputError
+from multimodel.tasks.cells import check_length
 from multimodel.tasks.text import collate_symbols, ended, until_end
 from multimodel.tasks.vocabulary import Vocabulary
 
@@ -73,6 +74,7 @@ class Tree:
 
     def read(self, value: str) -> str:
         """A bracketed tree as text; raises `InputError` if it is none."""
+        check_length(value)
         tree_symbols(value)
         return value
 

@@ -18,7 +18,7 @@ from multimodel.tasks.declared import declared_tasks
 from multimodel.tasks.mini8 import found_again
 from multimodel.tasks.task import Task
 from multimodel.training import checkpoint
-from multimodel.training.checkpoint import RunConfig
+from multimodel.training.run_config import RunConfig
 from multimodel.training.settings import TrainingSettings
 from multimodel.training.train import check_parts, rated
 

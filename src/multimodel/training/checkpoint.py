@@ -5,28 +5,30 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from multimodel.batch import Net
-from multimodel.build import Sizes, build_model
+from multimodel.build import Sizes
 from multimodel.errors import InputError
 from multimodel.model import MultiModel
-from multimodel.sources.rows import nearest
 from multimodel.tasks.settings import DataSettings
-from multimodel.tasks.task import Task, nets, task_from_json
+from multimodel.tasks.task import task_from_json
 from multimodel.tasks.vocabulary import Vocabulary
+from multimodel.training.keeping import best, kept
 from multimodel.training.kinds import KINDS, Kinds
+from multimodel.training.processes import together
+from multimodel.training.run_config import FORMAT, RunConfig
 from multimodel.training.settings import TrainingSettings
+from multimodel.training.sharding import is_sharded, read_sharded, write_sharded
+from multimodel.training.state import State, state_from_json
+from multimodel.training.sums import check_sum, sum_of, write_sums
+from multimodel.training.tensors import Header, check_headers, header, headers, read_tensors, write_tensors
 
-FORMAT = 2
 MOMENTS = ("step", "exp_avg", "exp_avg_sq")
 MODEL, OPTIMISER, CONFIG, STATE, TOKENIZER = (
     "model.safetensors",
@@ -35,75 +37,7 @@ MODEL, OPTIMISER, CONFIG, STATE, TOKENIZER = (
     "state.json",
     "tokenizer.json",
 )
-
-
-@dataclass(frozen=True, kw_only=True)
-class RunConfig:
-    """What a run is: enough to build its model and features anew without its data.
-
-    The model knows the tasks that are `resting`, too, but is not trained on them; `frozen` are the names, or beginnings
-    of names, of parameters that keep their weights.
-    """
-
-    preset: str
-    model: Sizes
-    data: DataSettings
-    training: TrainingSettings
-    tasks: tuple[Task, ...]
-    vocabulary: Vocabulary
-    resting: tuple[str, ...] = ()
-    frozen: tuple[str, ...] = ()
-    kinds: Kinds = KINDS
-
-    @property
-    def trained(self) -> tuple[Task, ...]:
-        """The tasks that are trained on."""
-        return tuple(task for task in self.tasks if task.name not in self.resting)
-
-    def named(self, names: Sequence[str]) -> list[Task]:
-        """The tasks of these names, in this order; raises `InputError` for one that the run lacks."""
-        known = {task.name: task for task in self.tasks}
-        for name in names:
-            if name not in known:
-                raise InputError(f"This run has no task {name!r}: {nearest(name, tuple(known))}")
-        return [known[name] for name in names]
-
-    @property
-    def nets(self) -> dict[str, Net]:
-        """The modality nets of all tasks."""
-        return nets(self.tasks)
-
-    @property
-    def commands(self) -> list[str]:
-        """The commands of all tasks, each once."""
-        return list(dict.fromkeys(task.command for task in self.tasks))
-
-    def build(self) -> MultiModel:
-        """A model of this run, with initial weights."""
-        return build_model(self.model, self.nets, self.commands, self.kinds.nets)
-
-    def to_json(self) -> dict[str, Any]:
-        """Everything but the vocabulary, which is a file of its own."""
-        return {
-            "format": FORMAT,
-            "preset": self.preset,
-            "model": asdict(self.model),
-            "data": asdict(self.data),
-            "training": asdict(self.training),
-            "tasks": [task.to_json() for task in self.tasks],
-            "resting": list(self.resting),
-            "frozen": list(self.frozen),
-        }
-
-
-@dataclass(kw_only=True)
-class State:
-    """Where training stands: all that the next step depends on besides weights and optimiser."""
-
-    step: int = 0
-    seconds: float = 0.0
-    positions: dict[str, int]
-    averages: dict[str, float]
+BEST = "best.json"
 
 
 def checkpoints(run: Path) -> list[Path]:
@@ -112,11 +46,26 @@ def checkpoints(run: Path) -> list[Path]:
 
 
 def latest(run: Path) -> Path:
-    """The newest checkpoint; raises `InputError` if the folder holds none."""
+    """The newest checkpoint, or the folder itself if it is one; raises `InputError` if it holds none."""
+    if (run / CONFIG).is_file():
+        return run
     found = checkpoints(run)
     if not found:
         raise InputError(f"{run} holds no checkpoint: give the folder that `multimodel train … --out` wrote.")
     return found[-1]
+
+
+def latest_good(run: Path) -> Path:
+    """The newest checkpoint that was saved while no task was failing, the oldest where none was."""
+    found = checkpoints(run)
+    return next((place for place in reversed(found) if not load_state(place).failing), found[0])
+
+
+def drop_after(run: Path, step: int) -> None:
+    """Remove checkpoints of later steps: those that training went back behind."""
+    for place in checkpoints(run):
+        if int(place.name) > step:
+            shutil.rmtree(place)
 
 
 def place_of(run: Path, step: int) -> Path:
@@ -125,33 +74,98 @@ def place_of(run: Path, step: int) -> Path:
 
 
 def save(run: Path, config: RunConfig, model: nn.Module, optimiser: torch.optim.Optimizer, state: State) -> Path:
-    """Write a checkpoint beside its final place and rename it, then drop the oldest beyond `keep`."""
-    place = place_of(run, state.step)
-    for unfinished in place.parent.glob(".*.part"):
-        shutil.rmtree(unfinished)
-    part, former = (place.with_name(f".{place.name}.{name}.part") for name in ("next", "former"))
-    part.mkdir(parents=True)
-    save_file({name: value.contiguous() for name, value in model.state_dict().items()}, part / MODEL)
-    save_file(optimiser_tensors(model, optimiser), part / OPTIMISER)
-    config.vocabulary.save(part / TOKENIZER)
-    (part / CONFIG).write_text(json.dumps(config.to_json(), indent=1, ensure_ascii=False), encoding="utf-8")
-    (part / STATE).write_text(json.dumps(asdict(state), indent=1), encoding="utf-8")
-    for file in part.iterdir():
+    """Write a checkpoint beside its final place, rename it, and drop those that are not to be kept.
+
+    Where the model is cut among processes all of them call this together. Raises `InputError` where the disk does not
+    take it; what stood there before then still stands.
+    """
+    place, part = place_of(run, state.step), _part(run, state.step, "next")
+    processes = together(model)
+    try:
+        if processes.first:
+            mend(run)
+            part.mkdir(parents=True)
+        processes.wait()
+        write = write_sharded if is_sharded(model) else write_tensors
+        write(model.state_dict(), part / MODEL)
+        write(optimiser_tensors(model, optimiser), part / OPTIMISER)
+        if processes.first:
+            write_settings(part, config)
+            (part / STATE).write_text(json.dumps(asdict(state), indent=1), encoding="utf-8")
+            _put(part, place, _part(run, state.step, "former"))
+            drop_others(run, config.training.keep)
+        processes.wait()
+    except OSError as error:
+        shutil.rmtree(part, ignore_errors=True)
+        raise InputError(_not_written(run, state.step, error)) from error
+    return place
+
+
+def _part(run: Path, step: int, name: str) -> Path:
+    place = place_of(run, step)
+    return place.with_name(f".{place.name}.{name}.part")
+
+
+def _put(part: Path, place: Path, former: Path) -> None:
+    """Give a whole checkpoint its name."""
+    write_sums(part)
+    for file in (*part.iterdir(), part):
         _flush(file)
     if place.exists():
         os.replace(place, former)
     os.replace(part, place)
+    _flush(place.parent)
     shutil.rmtree(former, ignore_errors=True)
-    for old in checkpoints(run)[: -config.training.keep]:
-        shutil.rmtree(old)
-    return place
+
+
+def mend(run: Path) -> None:
+    """Clear away what a killed run left half done: its checkpoint was not there yet, or still is beside its place."""
+    for former in (run / "checkpoints").glob(".*.former.part"):
+        place = former.with_name(former.name.split(".")[1])
+        if not place.exists():
+            os.replace(former, place)
+    for unfinished in (run / "checkpoints").glob(".*.part"):
+        shutil.rmtree(unfinished)
+
+
+def drop_others(run: Path, last: int) -> None:
+    """Keep the last few checkpoints and the best ones, which `best.json` names."""
+    held_out = {place: _held_out(place) for place in checkpoints(run)}
+    names = {task: place.name for task, place in best(held_out).items()}
+    part = run / f".{BEST}.part"
+    part.write_text(json.dumps(names, indent=1) + "\n", encoding="utf-8")
+    os.replace(part, run / BEST)
+    for place in held_out.keys() - kept(held_out, last):
+        shutil.rmtree(place)
+
+
+def _held_out(place: Path) -> dict[str, float]:
+    """The losses of a checkpoint on held-out examples; one that cannot be read is nobody's best."""
+    try:
+        return load_state(place).held_out
+    except InputError:
+        return {}
+
+
+def write_settings(folder: Path, config: RunConfig) -> None:
+    """What it takes to build a model and to use it, besides its weights."""
+    config.vocabulary.save(folder / TOKENIZER)
+    values = config.to_json() | {"vocabulary": sum_of(folder / TOKENIZER)}
+    (folder / CONFIG).write_text(json.dumps(values, indent=1, ensure_ascii=False), encoding="utf-8")
 
 
 def load_config(checkpoint: Path, kinds: Kinds = KINDS) -> RunConfig:
     """The run that a checkpoint belongs to; raises `InputError` naming the file that is missing or damaged."""
     values = _read_json(checkpoint / CONFIG)
     if values.get("format") != FORMAT:
-        raise InputError(f"{checkpoint / CONFIG} has format {values.get('format')}; this version reads {FORMAT}.")
+        raise InputError(
+            f"{checkpoint / CONFIG} has format {values.get('format')}; this version reads {FORMAT}: "
+            "use the version of multimodel that wrote it, or train anew."
+        )
+    for file in (CONFIG, TOKENIZER):
+        check_sum(checkpoint / file)
+    if values.get("vocabulary") != sum_of(checkpoint / TOKENIZER):
+        raise InputError(f"{checkpoint / TOKENIZER} is the vocabulary of another model: copy the checkpoint again.")
     vocabulary = Vocabulary.load(checkpoint / TOKENIZER)
     try:
         return RunConfig(
@@ -171,51 +185,95 @@ def load_config(checkpoint: Path, kinds: Kinds = KINDS) -> RunConfig:
 
 def load_state(checkpoint: Path) -> State:
     """Where training stood."""
+    values = _read_json(checkpoint / STATE)
+    check_sum(checkpoint / STATE)
     try:
-        return State(**_read_json(checkpoint / STATE))
+        return state_from_json(values)
     except TypeError as error:
         raise InputError(f"{checkpoint / STATE} is damaged ({error}).") from error
 
 
-def read_weights(checkpoint: Path) -> dict[str, Tensor]:
-    """A checkpoint's weights by name."""
-    return _read_tensors(checkpoint / MODEL)
+def load_model(checkpoint: Path, config: RunConfig) -> MultiModel:
+    """The trained model; it takes memory only once it is known to be the one that the file holds."""
+    try:
+        with torch.device("meta"):
+            model = config.build()
+    except (RuntimeError, TypeError, ValueError, OverflowError) as error:
+        first = str(error).splitlines()[0]  # what follows are torch's own frames
+        raise InputError(f"{checkpoint / CONFIG} is damaged: no model has these sizes ({first}).") from error
+    _check_fit(checkpoint, model)
+    model.to_empty(device="cpu")
+    load_weights(checkpoint, model)
+    return model
 
 
 def load_weights(checkpoint: Path, model: nn.Module) -> None:
-    """Fill a model with a checkpoint's weights; names and shapes must agree."""
-    tensors = read_weights(checkpoint)
-    _check_shapes(checkpoint / MODEL, tensors, model.state_dict())
-    model.load_state_dict(tensors)
+    """Fill a model with a checkpoint's weights; names, shapes and types must agree."""
+    _check_fit(checkpoint, model)
+    model.load_state_dict(read_weights(checkpoint))
+
+
+def _check_fit(checkpoint: Path, model: nn.Module) -> None:
+    check_headers(checkpoint / MODEL, {name: header(value) for name, value in model.state_dict().items()})
+
+
+def read_weights(checkpoint: Path) -> dict[str, Tensor]:
+    """A checkpoint's weights by name."""
+    return read_tensors(checkpoint / MODEL)
+
+
+def restore(checkpoint: Path, model: nn.Module, optimiser: torch.optim.Optimizer) -> None:
+    """Give model and optimiser back what they had; all processes among which the model is cut call this together."""
+    if not is_sharded(model):
+        load_weights(checkpoint, model)
+        load_optimiser(checkpoint, model, optimiser)
+        return
+    _check_fit(checkpoint, model)
+    moved = check_moments(checkpoint, model)
+    if together(model).first:
+        for file in (MODEL, OPTIMISER):
+            check_sum(checkpoint / file)
+    optimiser.state.clear()
+    for parameter in moved.values():
+        moments = {key: torch.zeros_like(parameter, requires_grad=False) for key in MOMENTS[1:]}
+        optimiser.state[parameter] = {MOMENTS[0]: torch.zeros((), device=parameter.device), **moments}
+    read_sharded(checkpoint, {**model.state_dict(), **optimiser_tensors(model, optimiser)})
 
 
 def load_optimiser(checkpoint: Path, model: nn.Module, optimiser: torch.optim.Optimizer) -> None:
     """Give the optimiser back its moments, which those parameters have that have taken a step."""
-    tensors = _read_tensors(checkpoint / OPTIMISER)
-    moved = {name: value for name, value in model.named_parameters() if f"step:{name}" in tensors}
-    step = torch.zeros(())
-    shapes = {f"{key}:{name}": step if key == "step" else moved[name] for name in moved for key in MOMENTS}
-    _check_shapes(checkpoint / OPTIMISER, tensors, shapes)
+    moved = check_moments(checkpoint, model)
+    tensors = read_tensors(checkpoint / OPTIMISER)
+    optimiser.state.clear()
     for name, parameter in moved.items():
         # the step too: the fused optimiser wants it beside the parameter
         optimiser.state[parameter] = {key: tensors[f"{key}:{name}"].to(parameter.device) for key in MOMENTS}
 
 
+def check_moments(checkpoint: Path, model: nn.Module) -> dict[str, nn.Parameter]:
+    """The parameters that have moments in a checkpoint; raises `InputError` where these are not of their shapes."""
+    held = headers(checkpoint / OPTIMISER)
+    moved = {name: value for name, value in model.named_parameters() if f"step:{name}" in held}
+    step = Header((), "F32")
+    wanted = {f"{key}:{name}": step if key == "step" else header(moved[name]) for name in moved for key in MOMENTS}
+    check_headers(checkpoint / OPTIMISER, wanted)
+    return moved
+
+
 def optimiser_tensors(model: nn.Module, optimiser: torch.optim.Optimizer) -> dict[str, Tensor]:
     """The moments of every parameter that has taken a step, by name."""
     return {
-        f"{key}:{name}": value.detach().cpu().contiguous()
+        f"{key}:{name}": value
         for name, parameter in model.named_parameters()
         for key, value in optimiser.state.get(parameter, {}).items()
     }
 
 
-def _check_shapes(path: Path, found: Mapping[str, Tensor], wanted: Mapping[str, Tensor]) -> None:
-    """Names and shapes must agree."""
-    for name in sorted(found.keys() | wanted.keys()):
-        shape, expected = (tuple(tensors[name].shape) if name in tensors else "missing" for tensors in (found, wanted))
-        if shape != expected:
-            raise InputError(f"{path} does not fit the model of its config: {name} is {shape}, not {expected}.")
+def _not_written(run: Path, step: int, error: OSError) -> str:
+    """What a full disk means for the run."""
+    whole = [place.name for place in checkpoints(run)]
+    rest = f"the one of step {int(whole[-1])} is whole: make room, and go on with --resume" if whole else "make room"
+    return f"The checkpoint of step {step} cannot be written to {run} ({error.strerror or error}); {rest}."
 
 
 def _tuples(values: Mapping[str, Any]) -> dict[str, Any]:
@@ -226,21 +284,17 @@ def _tuples(values: Mapping[str, Any]) -> dict[str, Any]:
 def _read_json(path: Path) -> dict[str, Any]:
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise InputError(f"{path} cannot be read ({error}): the checkpoint is incomplete.") from error
     if not isinstance(values, dict):
         raise InputError(f"{path} is not a checkpoint's file: it holds no JSON object.")
     return values
 
 
-def _read_tensors(path: Path) -> dict[str, Tensor]:
+def _flush(path: Path) -> None:
+    """Make sure that the bytes of a file, or the names in a folder, are on disk."""
+    opened = os.open(path, os.O_RDONLY)
     try:
-        return load_file(path)
-    except (OSError, SafetensorError) as error:
-        raise InputError(f"{path} cannot be read ({error}): the checkpoint is incomplete.") from error
-
-
-def _flush(file: Path) -> None:
-    """Make sure that the bytes are on disk before the rename is."""
-    with file.open("rb") as opened:
-        os.fsync(opened.fileno())
+        os.fsync(opened)
+    finally:
+        os.close(opened)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import math
+import os
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from types import TracebackType
@@ -16,6 +18,10 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from multimodel.tasks.mixture import MixtureRow
+from multimodel.training.health import IN_A_ROW
+from multimodel.training.incidents import Incident, note
+from multimodel.training.lines import strict
+from multimodel.training.state import State
 from multimodel.training.trainer import StepReport
 
 SMOOTHING = 0.95
@@ -48,10 +54,18 @@ class Averages:
 def forget(log: Path, step: int) -> None:
     """Take the steps after this one out of a log: training was stopped after its last checkpoint, and repeats them."""
     if log.is_file():
-        lines = log.read_text(encoding="utf-8").splitlines(keepends=True)
+        lines = log.read_text(encoding="utf-8", errors="replace").splitlines(keepends=True)
         part = log.with_suffix(".part")
-        part.write_text("".join(lines[:step]), encoding="utf-8")
+        part.write_text("".join(line for line in lines if _step_of(line) <= step), encoding="utf-8")
         part.replace(log)
+
+
+def _step_of(line: str) -> float:
+    """The step that a line of a log is about; after all others if it was cut off."""
+    try:
+        return float(json.loads(line)["step"])
+    except (ValueError, KeyError, TypeError):
+        return math.inf
 
 
 def mixture_table(rows: Sequence[MixtureRow]) -> Table:
@@ -92,8 +106,7 @@ class Display:
         from torch.utils.tensorboard.writer import SummaryWriter  # imports take a second, and only training needs it
 
         self.run.mkdir(parents=True, exist_ok=True)
-        forget(self.run / LOG, self.step)
-        self.log = (self.run / LOG).open("a", buffering=1, encoding="utf-8")  # a killed run leaves whole lines
+        self.log = self.opened(self.step)
         self.board = SummaryWriter(str(self.run / "tensorboard"), purge_step=self.step + 1)
         if self.live:
             self.live.start()
@@ -108,22 +121,56 @@ class Display:
             self.log.close()
         self.board.close()
 
-    def show(self, report: StepReport, progress: float) -> None:
-        """Log a step and show the averages."""
-        assert self.log is not None
-        self.averages.add(report)
+    def opened(self, step: int) -> IO[str]:
+        """The log, up to this step; a killed run leaves whole lines."""
+        forget(self.run / LOG, step)
+        return (self.run / LOG).open("a", buffering=1, encoding="utf-8")
+
+    def show(self, reports: Sequence[StepReport], progress: float) -> None:
+        """Log a step, which several processes may have taken on tasks of their own, and show the averages."""
+        for report in reports:
+            self.note(report)
+        report = reports[0]
         self.seconds += report.seconds
-        self.log.write(json.dumps(asdict(report)) + "\n")
+        self.bar.update(self.bar_task, completed=min(progress, 1.0), description=f"{progress:.0%} · step {report.step}")
+        if self.live:
+            self.live.update(Group(self.table(), self.bar))
+        elif self.seconds >= self.next_line and "all" in self.averages.values:
+            self.next_line = self.seconds + PLAIN_SECONDS
+            self.console.print(self.line(report, progress), highlight=False, soft_wrap=True)
+
+    def note(self, report: StepReport) -> None:
+        """Log a step."""
+        assert self.log is not None
+        if not report.skipped:
+            self.averages.add(report)
+        self.log.write(json.dumps(strict(asdict(report))) + "\n")
         for key in ("loss", "balance", "busiest_expert"):
             self.board.add_scalar(f"{key}/{report.task}", getattr(report, key), report.step)
         for key in ("gradient_norm", "learning_rate", "padding"):
             self.board.add_scalar(key, getattr(report, key), report.step)
-        self.bar.update(self.bar_task, completed=min(progress, 1.0), description=f"{progress:.0%} · step {report.step}")
-        if self.live:
-            self.live.update(Group(self.table(), self.bar))
-        elif self.seconds >= self.next_line:
-            self.next_line = self.seconds + PLAIN_SECONDS
-            self.console.print(self.line(report, progress), highlight=False, soft_wrap=True)
+
+    def show_held_out(self, step: int, losses: Mapping[str, float]) -> None:
+        """Show the losses on held-out examples; what is logged until here is on disk before the checkpoint is."""
+        assert self.log is not None
+        os.fsync(self.log.fileno())
+        for task, loss in losses.items():
+            self.board.add_scalar(f"held-out loss/{task}", loss, step)
+        if losses and not self.live:
+            words = " ".join(f"{task} {loss:.2f}" for task, loss in losses.items())
+            self.console.print(f"     step {step} · held-out loss: {words}", highlight=False, soft_wrap=True)
+
+    def roll_back(self, task: str, failed: int, state: State) -> None:
+        """Say that training goes on from an earlier step, and forget the steps after it."""
+        assert self.log is not None
+        self.log.close()
+        self.log = self.opened(state.step)
+        what = (
+            f"training on {task} failed {IN_A_ROW} times in a row: back from step {failed} to step {state.step}, "
+            f"from here on at {state.slowing:g} of the learning rate"
+        )
+        note(self.run, Incident(step=failed, kind="roll-back", task=task, what=what))
+        self.console.print(f"! {what}", highlight=False, markup=False, soft_wrap=True)
 
     def line(self, report: StepReport, progress: float) -> str:
         """One line of progress, for logs and pipes."""

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from multimodel.errors import InputError
 from multimodel.tasks.mixture import FIRST_AVERAGE
 from multimodel.training import checkpoint
-from multimodel.training.checkpoint import RunConfig
+from multimodel.training.run_config import RunConfig
 from multimodel.training.trainer import make_optimiser
 
 LAYERS = ("encoder.experts", "decoder.experts")

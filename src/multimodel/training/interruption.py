@@ -1,28 +1,49 @@
-"""Ctrl-C ends a run between two steps, so that what is saved then is a state from which training goes on exactly."""
+"""Ctrl-C and SIGTERM end a run between two steps: what is saved is a state from which training goes on exactly."""
 
 from __future__ import annotations
 
 import signal
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+class Asked:
+    """Which signal asked the run to end; 0 while none has."""
+
+    def __init__(self) -> None:
+        self.signal = 0
+
+    @staticmethod
+    def leave(signal_number: int) -> None:
+        """End the program as that signal would have: exit code 130 after Ctrl-C, 143 after SIGTERM."""
+        if signal_number == signal.SIGTERM:
+            sys.exit(128 + signal.SIGTERM)
+        raise KeyboardInterrupt
+
 
 @contextmanager
-def interruption() -> Iterator[threading.Event]:
-    """An event that the first Ctrl-C sets; a second one raises `KeyboardInterrupt` at once, as usual."""
-    asked = threading.Event()
+def interruption() -> Iterator[Asked]:
+    """What the first Ctrl-C or SIGTERM asked for; a second one ends the program at once, as usual."""
+    asked = Asked()
     if threading.current_thread() is not threading.main_thread():
         yield asked  # signals reach the main thread only
         return
 
     def note(number: int, frame: FrameType | None) -> None:
-        asked.set()
+        asked.signal = number
         signal.signal(signal.SIGINT, signal.default_int_handler)
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
-    before = signal.signal(signal.SIGINT, note)
+    before = {one: signal.getsignal(one) for one in SIGNALS}
+    for one in SIGNALS:
+        signal.signal(one, note)
     try:
         yield asked
     finally:
-        signal.signal(signal.SIGINT, before)
+        for one, handler in before.items():
+            signal.signal(one, handler)

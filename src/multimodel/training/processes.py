@@ -1,7 +1,7 @@
-"""Several processes that train one model, each on its share of every batch: torch's DistributedDataParallel.
+"""Several processes that train one model: torch's DistributedDataParallel, or FSDP2 where the model is cut among them.
 
-`torchrun` starts them and tells each its rank. All take the same task in a step, and together they see the same batches
-as one process would, so their number changes how fast a run is and not what it learns.
+`torchrun` starts them and tells each its rank. By default all take the same task in a step, and together they see the
+same batches as one process would, so their number changes how fast a run is and not what it learns.
 """
 
 from __future__ import annotations
@@ -10,11 +10,16 @@ import os
 import warnings
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from typing import TypeVar
 
 import torch
 import torch.distributed as distributed
 from torch import nn
 from torch.nn.parallel import DistributedDataParallel
+
+from multimodel.training.sharding import is_sharded
+
+Value = TypeVar("Value")
 
 
 class Processes:
@@ -31,7 +36,7 @@ class Processes:
 
     def wrap(self, model: nn.Module) -> nn.Module:
         """The model, its gradients averaged over the processes; parameters that no process used get none."""
-        if self.count == 1:
+        if self.count == 1 or is_sharded(model):
             return model
         # the gradient of a depthwise filter has other strides than the filter; DDP copies it either way
         warnings.filterwarnings("ignore", "Grad strides do not match bucket view strides")
@@ -45,9 +50,38 @@ class Processes:
         distributed.all_reduce(together)
         return together.tolist()
 
-    def any(self, condition: bool) -> bool:
-        """Whether it holds in any process."""
-        return self.total(condition)[0] > 0
+    def each(self, *values: float) -> list[list[float]]:
+        """The values of every process, in the order of ranks."""
+        if self.count == 1:
+            return [list(values)]
+        own = torch.tensor(values, dtype=torch.float64)
+        found = [torch.empty_like(own) for _ in range(self.count)]
+        distributed.all_gather(found, own)
+        return [one.tolist() for one in found]
+
+    def all_of(self, value: Value) -> list[Value]:
+        """What every process has, in the order of ranks."""
+        found: list[Value] = [value] * self.count
+        if self.count > 1:
+            distributed.all_gather_object(found, value)
+        return found
+
+    def most(self, value: int) -> int:
+        """The largest of what the processes have."""
+        if self.count == 1:
+            return value
+        largest = torch.tensor(value)
+        distributed.all_reduce(largest, distributed.ReduceOp.MAX)
+        return int(largest)
+
+    def wait(self) -> None:
+        """Go on when all processes have come here."""
+        self.most(0)
+
+
+def together(model: nn.Module) -> Processes:
+    """The processes among which a model is cut; one that is whole is this process's alone."""
+    return Processes(distributed.get_rank(), distributed.get_world_size()) if is_sharded(model) else Processes()
 
 
 def is_first() -> bool:
@@ -68,6 +102,8 @@ def joined() -> Iterator[Processes]:
         return
     if torch.cuda.is_available():
         torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
+    # connected at first use: to connect all at once hangs now and then on a busy machine, after a restart
+    os.environ.setdefault("TORCH_GLOO_LAZY_INIT", "1")
     distributed.init_process_group()
     try:
         yield Processes(distributed.get_rank(), distributed.get_world_size())

@@ -14,7 +14,7 @@ COUNTS = ("steps", "batch_cost", "batch_examples", "accumulate", "cap", "checkpo
 SHARES = ("beta1", "beta2", "label_smoothing")
 LIMITS: tuple[tuple[tuple[str, ...], str, Callable[[float], bool]], ...] = (
     ((*COUNTS, "minutes", "temperature", "learning_rate", "clip"), "above 0", lambda value: value > 0),
-    (("seed", "warm_up", "weight_decay"), "0 or more", lambda value: value >= 0),
+    (("seed", "warm_up", "weight_decay", "held_out"), "0 or more", lambda value: value >= 0),
     (SHARES, "from 0 to below 1", lambda value: 0 <= value < 1),
 )
 
@@ -64,7 +64,13 @@ class TrainingSettings:
     checkpoint_steps: int = 1000
     """Steps between two checkpoints."""
     keep: int = 2
-    """Checkpoints to keep."""
+    """Latest checkpoints to keep, besides the best of each task and on the mean."""
+    held_out: int = 64
+    """Held-out examples of each task to find the loss of at every checkpoint; 0 for none, and no best checkpoints."""
+    placement: Literal["same-task", "task-per-rank"] = "same-task"
+    """Of several processes: all share the batches of one task in a step, or each takes its own task (the paper)."""
+    sharding: Literal["none", "full"] = "none"
+    """Of several processes: each has the whole model, or a part of its weights, gradients and moments (FSDP2)."""
     threads: int | None = None
     """CPU threads; None leaves it to torch."""
 

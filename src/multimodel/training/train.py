@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Sequence
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 import torch
@@ -13,6 +13,7 @@ from torch import nn
 
 from multimodel.errors import InputError
 from multimodel.folders import features_folder
+from multimodel.layers.paths import plain_paths
 from multimodel.model import MultiModel
 from multimodel.presets import Preset
 from multimodel.tasks import mini8
@@ -24,13 +25,18 @@ from multimodel.tasks.mixture import Mixture, describe, first_averages
 from multimodel.tasks.task import TRAIN, Task
 from multimodel.tasks.vocabulary import Vocabulary
 from multimodel.training import checkpoint
-from multimodel.training.checkpoint import RunConfig, State
-from multimodel.training.display import Display, mixture_table
-from multimodel.training.interruption import interruption
+from multimodel.training.display import mixture_table
+from multimodel.training.health import given_up
+from multimodel.training.history import definition, note_mixture
 from multimodel.training.kinds import KINDS, Kinds
+from multimodel.training.loop import run_to_end
 from multimodel.training.processes import Processes, is_first, joined
+from multimodel.training.run_config import RunConfig
 from multimodel.training.settings import TrainingSettings
+from multimodel.training.sharding import shard
+from multimodel.training.state import State
 from multimodel.training.trainer import Trainer, make_optimiser
+from multimodel.training.watch import Watch
 
 
 def default_device() -> torch.device:
@@ -98,15 +104,31 @@ def train(
     check_start(settings, run, resume=resume)
     if settings.threads:
         torch.set_num_threads(settings.threads)
-    with joined() as processes:
+    with joined() as processes, paths(settings, processes):
         console = Console(stderr=True, quiet=not processes.first)
         streams = make_streams(config, console, processes)
         resumed = run if resume else None
         trainer = make_trainer(config, streams, resumed, device or default_device(), processes, initial)
+        trainer.observer = Watch(run, config, console)
         steps = expected_steps(trainer)
         console.print(mixture_table(describe(trainer.mixture, streams, steps)))
+        if processes.first:
+            for change in note_mixture(run, trainer.state.step, definition(trainer.mixture, streams, settings)):
+                console.print(f"! from step {trainer.state.step + 1} on, {change}", highlight=False, soft_wrap=True)
+        if trainer.state.slowing < 1:
+            console.print(f"at {trainer.state.slowing:g} of the learning rate, since training had to go back")
         console.print(f"about {steps:,} steps on {machine(trainer)}")
         return run_to_end(trainer, config, run, console)
+
+
+def paths(settings: TrainingSettings, processes: Processes) -> AbstractContextManager[None]:
+    """The plain paths where the model is cut: compiled code wants whole weights, and only a CPU has any."""
+    return plain_paths() if cut(settings, processes) else nullcontext()
+
+
+def cut(settings: TrainingSettings, processes: Processes) -> bool:
+    """Whether the model is cut among the processes."""
+    return settings.sharding == "full" and processes.count > 1
 
 
 def machine(trainer: Trainer) -> str:
@@ -119,32 +141,10 @@ def check_start(settings: TrainingSettings, run: Path, *, resume: bool) -> None:
     """Raise `InputError` where a run cannot start; the command line asks before it reads any data."""
     if not settings.steps and not settings.minutes:
         raise InputError("How long? Give --steps, --minutes, or both.")
+    if settings.placement == "task-per-rank" and settings.sharding == "full":
+        raise InputError("With --sharding full all processes share a task: leave out --placement task-per-rank.")
     if checkpoint.checkpoints(run) and not resume:
         raise InputError(f"{run} already holds a run: give --resume to go on with it, or another --out.")
-
-
-def run_to_end(trainer: Trainer, config: RunConfig, run: Path, console: Console) -> Path:
-    """Step until the budget is used up, with a checkpoint now and then, on interruption, and at the end."""
-
-    def save() -> None:
-        if trainer.processes.first:
-            checkpoint.save(run, config, trainer.model, trainer.optimiser, trainer.state)
-
-    with interruption() as asked:
-        with Display(run, console, trainer.state.step) if trainer.processes.first else nullcontext() as display:
-            stopped = False
-            while trainer.progress < 1 and not stopped:
-                report = trainer.step()
-                if display:
-                    display.show(report, trainer.progress)
-                if report.step % config.training.checkpoint_steps == 0:
-                    save()
-                stopped = trainer.processes.any(asked.is_set())
-        save()
-    if stopped:
-        console.print(f"Stopped at step {trainer.state.step}: `--resume` goes on from there.", soft_wrap=True)
-        raise KeyboardInterrupt
-    return checkpoint.place_of(run, trainer.state.step)
 
 
 def expected_steps(trainer: Trainer) -> int:
@@ -176,7 +176,7 @@ def make_streams(config: RunConfig, console: Console, processes: Processes | Non
             budget=settings.batch_cost,
             seed=settings.seed,
             maximum_examples=settings.batch_examples,
-            share=(processes.rank, processes.count),
+            share=(0, 1) if settings.placement == "task-per-rank" else (processes.rank, processes.count),
         )
     return streams
 
@@ -204,14 +204,15 @@ def make_trainer(
     model = config.build()
     if initial and not resumed:
         initial(model)
-    freeze(model.to(device), config.frozen)
-    optimiser = make_optimiser(model, settings)
+    freeze(model, config.frozen)
+    if processes and cut(settings, processes):
+        shard(model)  # before any device has all of it
+    optimiser = make_optimiser(model.to(device), settings)
     state = State(positions=dict.fromkeys(names, 0), averages=first_averages(names))
     if resumed:
         newest = checkpoint.latest(resumed)
-        checkpoint.load_weights(newest, model)
-        checkpoint.load_optimiser(newest, model, optimiser)
-        state = checkpoint.load_state(newest)
+        checkpoint.restore(newest, model, optimiser)
+        state = taken_up(checkpoint.load_state(newest))
     mixture = Mixture(
         names=names,
         rates=tuple(task.rate for task in config.trained),
@@ -222,6 +223,11 @@ def make_trainer(
         seed=settings.seed,
     )
     return Trainer(model, optimiser, mixture, streams, settings, state, device, processes)
+
+
+def taken_up(state: State) -> State:
+    """The state of a run to go on with; where it had been given up, its user has seen to it, and it starts afresh."""
+    return dataclasses.replace(state, rollbacks=0, slowing=1.0) if given_up(state) else state
 
 
 def freeze(model: nn.Module, parts: Sequence[str]) -> None:

@@ -3,31 +3,41 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from multimodel.batch import Batch
 from multimodel.errors import InputError
-from multimodel.loss import smoothed_cross_entropy
 from multimodel.model import MultiModel, Output
 from multimodel.tasks.batching import Stream
 from multimodel.tasks.mixture import Mixture, updated_averages
-from multimodel.training.checkpoint import State
-from multimodel.training.precision import arithmetic
-from multimodel.training.processes import Processes, unsynchronised
+from multimodel.training.gradients import clip, gradients
+from multimodel.training.health import after_bad, after_good, troubles
+from multimodel.training.observer import Nobody, Observer
+from multimodel.training.pieces import out_of_memory, pieces
+from multimodel.training.processes import Processes
 from multimodel.training.schedule import learning_rate, progress
 from multimodel.training.settings import TrainingSettings
+from multimodel.training.state import State
 
 
 @dataclass(frozen=True, kw_only=True)
 class StepReport:
-    """What one step did; the loss is in nats per target symbol, times are in seconds."""
+    """What one step did; the loss is in nats per target symbol, times are in seconds.
+
+    `rank` is that of the process, where each takes a task of its own; `position` that of the first batch in its task's
+    stream, `drawn` a digest of which examples were in all; `skipped` says why the step was not taken, if it was not.
+    """
 
     step: int
+    rank: int
     task: str
+    position: int
+    drawn: str
+    skipped: str
     loss: float
     balance: float
     gradient_norm: float
@@ -65,9 +75,11 @@ class Trainer:
         state: State,
         device: torch.device,
         processes: Processes | None = None,
+        observer: Observer | None = None,
     ) -> None:
         self.model = model
         self.processes = processes or Processes()
+        self.observer = observer or Nobody()
         self.parallel = self.processes.wrap(model)
         self.parameters = list(model.parameters())
         self.optimiser = optimiser
@@ -78,28 +90,50 @@ class Trainer:
         self.device = device
 
     @property
+    def apart(self) -> bool:
+        """Whether each process takes a task of its own."""
+        return self.settings.placement == "task-per-rank" and self.processes.count > 1
+
+    @property
     def progress(self) -> float:
         """The share of the budget that is used up; training ends at 1."""
         return progress(self.settings, self.state.step, self.state.seconds)
 
     def step(self) -> StepReport:
-        """Train on the next batches of one task; dropout and expert noise depend on seed and step alone."""
+        """Train on the next batches of one task; dropout and expert noise depend on seed and step alone.
+
+        A step whose loss or gradients are no numbers, or explode, is counted and changes no weights.
+        """
         started = time.perf_counter()
-        step, settings = self.state.step, self.settings
-        rate = learning_rate(settings, step, self.progress)
-        task = self.mixture.choose(step, self.state.averages)
-        batches = self.next_batches(task)
+        state = self.state
+        rate = learning_rate(self.settings, state.step, self.progress) * state.slowing
+        tasks = self.tasks()
+        task = tasks[self.processes.rank if self.apart else 0]
+        position, batches = self.next_batches(tasks)
         waited = time.perf_counter() - started
-        torch.manual_seed(settings.seed * 1_000_003 + step + self.processes.rank * 1_000_000_007)
         loss, output = self.accumulate(batches)
-        norm = self.descend(rate)
+        norm = clip(self.parameters, self.settings.clip)
+        losses = [lost for (lost,) in self.processes.each(loss)] if self.apart else [loss]
+        reasons = troubles(state, tasks, losses, norm, self.settings.clip)
+        skipped = reasons[self.processes.rank if self.apart else 0]
+        if skipped:
+            self.observer.skipped(self, task, position, skipped, batches)
+        if any(reasons):
+            skipped = skipped or "the task of another process failed"
+        else:
+            self.descend(rate)
+        self.note(tasks, losses, norm, reasons)
+        self.observer.used(self, task, output.use)
         examples, symbols, seconds = self.together(batches, time.perf_counter() - started)
-        self.state.averages = updated_averages(self.state.averages, task, loss)
-        self.state.step += 1
-        self.state.seconds += seconds
+        state.step += 1
+        state.seconds += seconds
         return StepReport(
-            step=self.state.step,
+            step=state.step,
+            rank=self.processes.rank if self.apart else 0,
             task=task,
+            position=position,
+            drawn=self.streams[task].drawn(position, self.settings.accumulate),
+            skipped=skipped,
             loss=loss,
             balance=float(output.balance.detach()),
             gradient_norm=norm,
@@ -112,6 +146,29 @@ class Trainer:
             busiest_expert=busiest(output),
         )
 
+    def tasks(self) -> list[str]:
+        """The task of this step, or that of each process."""
+        if not self.apart:
+            return [self.mixture.choose(self.state.step, self.state.averages)]
+        first = self.state.step * self.processes.count
+        return [self.mixture.choose(first + rank, self.state.averages) for rank in range(self.processes.count)]
+
+    def note(self, tasks: Sequence[str], losses: Sequence[float], norm: float, reasons: Sequence[str]) -> None:
+        """Keep account of a step, taken or not; every process keeps the same."""
+        state = self.state
+        state.skipped += any(reasons)
+        for task, loss, reason in zip(tasks, losses, reasons, strict=True):
+            if reason:
+                after_bad(state, task)
+            elif not any(reasons):
+                after_good(state, task, norm)
+                state.averages = updated_averages(state.averages, task, loss)
+
+    @property
+    def seed(self) -> int:
+        """Of the step's random numbers, which so depend on its place in the run alone."""
+        return self.settings.seed * 1_000_003 + self.state.step + self.processes.rank * 1_000_000_007
+
     def together(self, batches: list[Batch], seconds: float) -> tuple[int, int, float]:
         """Examples and symbols of all processes' batches, and the first process's seconds: one clock for all."""
         counted = [batch for batch in batches if batch.symbols]
@@ -120,6 +177,8 @@ class Trainer:
             sum(batch.symbols for batch in counted),
             seconds if self.processes.first else 0.0,
         )
+        if self.apart:
+            return sum(map(len, batches)), sum(batch.symbols for batch in batches), agreed
         return int(examples), int(symbols), agreed
 
     def rehearse(self, task: str) -> float:
@@ -130,56 +189,66 @@ class Trainer:
         self.optimiser.zero_grad(set_to_none=True)
         return time.perf_counter() - started
 
-    def next_batches(self, task: str) -> list[Batch]:
-        """The task's next batches, `accumulate` of them."""
-        position = self.state.positions[task]
-        self.state.positions[task] = position + self.settings.accumulate
-        return [self.streams[task].batch(position + index).to(self.device) for index in range(self.settings.accumulate)]
+    def next_batches(self, tasks: Sequence[str]) -> tuple[int, list[Batch]]:
+        """The next batches of this process's task, `accumulate` of them, and the first one's position; all move on."""
+        count, own = self.settings.accumulate, 0
+        for rank, task in enumerate(tasks):
+            if not self.apart or rank == self.processes.rank:
+                own = self.state.positions[task]
+            self.state.positions[task] += count
+        stream = self.streams[tasks[self.processes.rank if self.apart else 0]]
+        return own, [stream.batch(own + index).to(self.device) for index in range(count)]
 
     def accumulate(self, batches: list[Batch]) -> tuple[float, Output]:
-        """Add up the gradients of the mean loss over all real targets; the loss, and the last batch's output."""
-        if not self.model.training:  # to say so anew to every module takes milliseconds
-            self.model.train()
+        """As `attempt`; where memory is short, in twice as many pieces, and so on until there is room.
+
+        Raises `InputError` where a single example is too large, or other processes wait for this one.
+        """
+        while True:
+            try:
+                return self.attempt(batches)
+            except RuntimeError as error:
+                if not out_of_memory(error):
+                    raise
+            self.cut(batches)  # outside of the block above, whose error holds on to memory
+
+    def cut(self, batches: list[Batch]) -> None:
+        """Halve what is worked through at a time, from here on."""
+        task, largest = batches[0].task, max(map(len, batches))
+        count = self.state.pieces.get(task, 1)
+        if count >= largest or self.processes.count > 1:
+            raise InputError(
+                f"Memory is short in a batch of task {task}: lower --batch-cost {self.settings.batch_cost}, "
+                "or the sizes in --data that bound its inputs."
+            )
+        self.state.pieces[task] = 2 * count
         self.optimiser.zero_grad(set_to_none=True)
+        if self.device.type == "cuda":
+            torch.cuda.empty_cache()
+        self.observer.cut(self, task, 2 * count)
+
+    def attempt(self, batches: list[Batch]) -> tuple[float, Output]:
+        """Leave the gradients of the mean loss over all processes' real targets; that loss, and the last output."""
+        torch.manual_seed(self.seed)
+        self.optimiser.zero_grad(set_to_none=True)
+        parts = self.parts(batches)
+        if self.apart:  # the loss of the step is the mean of the tasks' losses, as gradients are
+            return gradients(self.parallel, parts, self.settings)
         (symbols,) = self.processes.total(sum(batch.symbols for batch in batches))
         count = self.processes.count  # gradients are averaged over the processes, and losses are to be added up
-        total = 0.0
-        for batch in batches:
-            with unsynchronised(self.parallel, batch is not batches[-1]):
-                with arithmetic(self.settings.precision, self.device):
-                    output = self.parallel(batch)
-                loss = summed_loss(output.logits, batch, self.settings.label_smoothing) * (count / symbols)
-                (loss + output.balance.to(loss.dtype) / len(batches)).backward()
-            total += float(loss.detach()) / count
-        return self.processes.total(total)[0], output
+        loss, output = gradients(self.parallel, parts, self.settings, count / symbols)
+        return self.processes.total(loss / count)[0], output
 
-    def descend(self, rate: float) -> float:
-        """Clip by the global norm and take an Adam step at this rate; the norm before clipping.
+    def parts(self, batches: Sequence[Batch]) -> list[Batch]:
+        """The batches, or pieces of them where memory was short; processes that share batches have them whole."""
+        count = self.state.pieces if self.processes.count == 1 else {}
+        return [part for batch in batches for part in pieces(batch, count.get(batch.task, 1))]
 
-        Raises `InputError` where a gradient is no number, which one step would spread to all weights.
-        """
-        norm = clip(self.parameters, self.settings.clip)
-        if not norm.isfinite():
-            raise InputError(f"Training diverged after step {self.state.step}: try a lower --learning-rate.")
+    def descend(self, rate: float) -> None:
+        """Take an Adam step at this rate."""
         for group in self.optimiser.param_groups:
             group["lr"] = rate
         self.optimiser.step()
-        return float(norm)
-
-
-def clip(parameters: Iterable[nn.Parameter], most: float) -> Tensor:
-    """Scale gradients down to this global norm, where it is larger; the norm before."""
-    gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
-    norm = nn.utils.get_total_norm(gradients)
-    if norm > most:
-        torch._foreach_mul_(gradients, most / norm)
-    return norm
-
-
-def summed_loss(logits: Tensor, batch: Batch, smoothing: float) -> Tensor:
-    """The loss of all real targets, added up."""
-    losses = smoothed_cross_entropy(logits, batch.targets, smoothing)
-    return losses.where(batch.target_mask, 0).sum()
 
 
 def padding(batches: list[Batch]) -> float:

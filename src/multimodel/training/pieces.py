@@ -1,0 +1,33 @@
+"""A batch in pieces, for memory that does not hold it whole: the sum of their gradients is the batch's."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import torch
+
+from multimodel.batch import Batch
+
+CPU_WORDS = ("can't allocate memory", "not enough memory")
+
+
+def out_of_memory(error: RuntimeError) -> bool:
+    """Whether this is how torch says that memory was short, on a GPU or on a CPU."""
+    return isinstance(error, torch.OutOfMemoryError) or any(words in str(error) for words in CPU_WORDS)
+
+
+def pieces(batch: Batch, count: int) -> list[Batch]:
+    """The batch in at most so many pieces, none empty."""
+    size = -(-len(batch) // count)
+    return [part(batch, slice(start, start + size)) for start in range(0, len(batch), size)]
+
+
+def part(batch: Batch, rows: slice) -> Batch:
+    """Some of a batch's examples, as long as they were."""
+    return replace(
+        batch,
+        inputs=batch.inputs[rows],
+        input_mask=batch.input_mask[rows],
+        targets=batch.targets[rows],
+        target_mask=batch.target_mask[rows],
+    )

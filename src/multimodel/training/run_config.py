@@ -1,0 +1,79 @@
+"""What a run is: its tasks, its sizes and its settings, as values and as JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from multimodel.batch import Net
+from multimodel.build import Sizes, build_model
+from multimodel.errors import InputError
+from multimodel.model import MultiModel
+from multimodel.sources.rows import nearest
+from multimodel.tasks.settings import DataSettings
+from multimodel.tasks.task import Task, nets
+from multimodel.tasks.vocabulary import Vocabulary
+from multimodel.training.kinds import KINDS, Kinds
+from multimodel.training.settings import TrainingSettings
+
+FORMAT = 3
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunConfig:
+    """What a run is: enough to build its model and features anew without its data.
+
+    The model knows the tasks that are `resting`, too, but is not trained on them; `frozen` are the names, or beginnings
+    of names, of parameters that keep their weights.
+    """
+
+    preset: str
+    model: Sizes
+    data: DataSettings
+    training: TrainingSettings
+    tasks: tuple[Task, ...]
+    vocabulary: Vocabulary
+    resting: tuple[str, ...] = ()
+    frozen: tuple[str, ...] = ()
+    kinds: Kinds = KINDS
+
+    @property
+    def trained(self) -> tuple[Task, ...]:
+        """The tasks that are trained on."""
+        return tuple(task for task in self.tasks if task.name not in self.resting)
+
+    def named(self, names: Sequence[str]) -> list[Task]:
+        """The tasks of these names, in this order; raises `InputError` for one that the run lacks."""
+        known = {task.name: task for task in self.tasks}
+        for name in names:
+            if name not in known:
+                raise InputError(f"This run has no task {name!r}: {nearest(name, tuple(known))}")
+        return [known[name] for name in names]
+
+    @property
+    def nets(self) -> dict[str, Net]:
+        """The modality nets of all tasks."""
+        return nets(self.tasks)
+
+    @property
+    def commands(self) -> list[str]:
+        """The commands of all tasks, each once."""
+        return list(dict.fromkeys(task.command for task in self.tasks))
+
+    def build(self) -> MultiModel:
+        """A model of this run, with initial weights."""
+        return build_model(self.model, self.nets, self.commands, self.kinds.nets)
+
+    def to_json(self) -> dict[str, Any]:
+        """Everything but the vocabulary, which is a file of its own."""
+        return {
+            "format": FORMAT,
+            "preset": self.preset,
+            "model": asdict(self.model),
+            "data": asdict(self.data),
+            "training": asdict(self.training),
+            "tasks": [task.to_json() for task in self.tasks],
+            "resting": list(self.resting),
+            "frozen": list(self.frozen),
+        }
