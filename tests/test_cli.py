@@ -1,5 +1,6 @@
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -137,13 +138,34 @@ def test_moved_data_can_be_named_when_resuming(run: Path, tmp_path: Path) -> Non
     assert all(task.origin.folder == elsewhere for task in checkpoint.load_config(newest).tasks)
 
 
+def test_tasks_of_a_run_may_rest_and_come_back(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    from multimodel.training import checkpoint
+
+    copy = tmp_path / "copy"
+    shutil.copytree(run, copy)
+    words = ["train", "tiny", "--out", str(copy), "--resume"]
+    first = checkpoint.load_state(checkpoint.latest(copy))
+    assert cli.main([*words, "--tasks", "en-de", "--steps", str(first.step + 2)]) == 0
+    assert f"! from step {first.step + 1} on, imageclass is no longer trained on" in capsys.readouterr().err
+    newest = checkpoint.latest(copy)
+    assert checkpoint.load_config(newest).resting == ("imageclass",)
+    state = checkpoint.load_state(newest)
+    assert state.positions["imageclass"] == first.positions["imageclass"]
+    assert state.positions["en-de"] == first.positions["en-de"] + 2
+    assert cli.main([*words, "--steps", str(first.step + 3)]) == 0
+    assert checkpoint.load_config(checkpoint.latest(copy)).resting == ("imageclass",)
+    assert cli.main([*words, "--tasks", "imageclass,en-de", "--steps", str(first.step + 5)]) == 0
+    assert "imageclass is added" in capsys.readouterr().err
+    assert checkpoint.load_config(checkpoint.latest(copy)).resting == ()
+
+
 @pytest.mark.parametrize(
     ("words", "name"),
     [
         (["base"], "preset"),
         (["tiny", "--model.width", "32"], "model"),
         (["tiny", "--data.max-symbols", "9"], "data"),
-        (["tiny", "--tasks", "en-de"], "tasks"),
+        (["tiny", "--tasks", "en-de", "parse"], "tasks"),
     ],
 )
 def test_what_a_run_is_made_of_cannot_change(

@@ -35,7 +35,8 @@ from multimodel.report.series import running_mean, throughputs
 from multimodel.report.tree_picture import can_be_drawn
 from multimodel.tasks.mini8 import NAMES
 from multimodel.tasks.task import TEST, Task
-from multimodel.training.checkpoint import RunConfig, save
+from multimodel.training.checkpoint import save
+from multimodel.training.run_config import RunConfig
 from multimodel.training.trainer import StepReport
 from multimodel.trees import from_symbols, read_tree
 

@@ -16,7 +16,6 @@ from multimodel.errors import InputError
 from multimodel.tasks.task import Task
 from multimodel.training import checkpoint
 from multimodel.training.checkpoint import (
-    RunConfig,
     latest,
     load_config,
     load_model,
@@ -24,6 +23,7 @@ from multimodel.training.checkpoint import (
     load_state,
     load_weights,
 )
+from multimodel.training.run_config import RunConfig
 from multimodel.training.sums import SUMS, write_sums
 from multimodel.training.trainer import Trainer, make_optimiser
 

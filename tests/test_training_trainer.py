@@ -12,8 +12,9 @@ from multimodel.batch import Batch
 from multimodel.layers.paths import fused
 from multimodel.loss import smoothed_cross_entropy
 from multimodel.tasks.batching import collate
-from multimodel.training.checkpoint import RunConfig, optimiser_tensors, save
+from multimodel.training.checkpoint import optimiser_tensors, save
 from multimodel.training.gradients import clip
+from multimodel.training.run_config import RunConfig
 from multimodel.training.trainer import Trainer, padding
 
 PLAIN = replace(SIZES, dropout=0.0, mixture="dense")  # the same loss each time, and no balance loss

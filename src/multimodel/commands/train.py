@@ -43,7 +43,8 @@ class Train:
     out: Path = tyro.MISSING
     """Folder of the run: checkpoints, logs."""
     tasks: tuple[str, ...] = mini8.NAMES
-    """Tasks to train on: names of mini8's and paths of YAML files, with spaces or commas between."""
+    """Tasks to train on: names of mini8's and paths of YAML files, with spaces or commas between; with --resume, those
+    of the run to go on with, while the others rest."""
     data_folder: Path | None = None
     """Folder of the built mini8, where it is not in the cache or where the run had it."""
     add: tuple[str, ...] = ()
@@ -144,22 +145,24 @@ def started(arguments: Sequence[str], preset: str) -> RunConfig:
 
 
 def resumed(arguments: Sequence[str], run: Path) -> RunConfig:
-    """A run to go on with; what its weights depend on cannot change."""
+    """A run to go on with; what its weights depend on cannot change, but some of its tasks may rest from here on."""
     known = checkpoint.load_config(checkpoint.latest(run))
     own = own_defaults(known)
     command = parse(arguments, own)
-    words = split_names(command.tasks)
+    words, names = split_names(command.tasks), [task.name for task in known.tasks]
+    asked = [task_name(word) for word in words]
     added = [task_name(word) for word in split_names(command.add)]
     data = dataclasses.replace(known.data, most_bad=command.data.most_bad)
     fixed = {
         "preset": (known.preset if added else command.preset, known.preset),
-        "tasks": (tuple(map(task_name, words)), own.tasks),
-        "tasks that were added": ([name for name in added if name in own.tasks], added),
+        "tasks": (asked, asked if set(asked) <= set(names) else names),
+        "tasks that were added": ([name for name in added if name in names], added),
         "model": (command.model, known.model),
         "data": (command.data, data),
     }
     refuse_changes(str(run), fixed)
-    known = dataclasses.replace(known, data=data)
+    resting = tuple(name for name in names if name not in asked)
+    known = dataclasses.replace(known, data=data, resting=resting)
     moved = {task_name(word): word for word in [*words, *split_names(command.add)] if word.endswith(YAML)}
     again = [moved.get(task.name, task.name) for task in known.trained]
     return gone_on(known, with_data(known, again, command.data_folder), command.training)
@@ -174,7 +177,7 @@ def refuse_changes(run: str, fixed: Mapping[str, tuple[object, object]]) -> None
 
 def own_defaults(config: RunConfig) -> Train:
     """What holds for a run where no option says otherwise."""
-    tasks = tuple(task.name for task in config.tasks)
+    tasks = tuple(task.name for task in config.trained)
     return Train(tasks=tasks, data_folder=None, training=config.training, model=config.model, data=config.data)
 
 

@@ -40,7 +40,7 @@ def card(task: Task, sample: Sample, raw: Any | None, *, missing: str) -> Markup
     given = (
         element("p", missing, class_="quiet")
         if raw is None
-        else INPUTS.get(task.input.spec.kind, other_input)(raw, sample)
+        else INPUTS.get(task.input.spec.kind, text_input)(raw, sample)
     )
     rows = [joined(element("dt", "Input"), element("dd", given)), ANSWERS.get(task.measure, text_answer)(sample)]
     return element("article", element("dl", *rows), element("p", sample.id, class_="id"), class_="card")
@@ -131,20 +131,13 @@ def sound_input(raw: Any, sample: Sample) -> Markup:
 
 
 def text_input(raw: Any, sample: Sample) -> Markup:
-    """The text."""
-    return quoted(raw)
-
-
-def other_input(raw: Any, sample: Sample) -> Markup:
-    """A kind of data from outside the package."""
+    """A text, a class, or a kind of data from outside the package, as text."""
     return quoted(str(raw))
 
 
 INPUTS: Mapping[str, Callable[[Any, Sample], Markup]] = {
-    "text": text_input,
     "image": image_input,
     "spectrogram": sound_input,
     "waveform": sound_input,
-    "category-input": text_input,
 }
 ANSWERS: Mapping[str, Callable[[Sample], Markup]] = {"class": class_answer, "tree": tree_answer}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import shutil
 from collections.abc import Mapping
@@ -194,8 +195,13 @@ def load_state(checkpoint: Path) -> State:
 
 
 def load_model(checkpoint: Path, config: RunConfig) -> MultiModel:
-    """The trained model; it takes memory only once it is known to be the one that the file holds."""
-    try:
+    """The trained model; sizes that the file does not have take no memory."""
+    largest = max((math.prod(held.shape) for held in headers(checkpoint / MODEL).values()), default=0)
+    if max(config.largest_matrices) <= largest:
+        model = config.build()
+        load_weights(checkpoint, model)
+        return model
+    try:  # on a device without memory, the first use of which takes torch two seconds
         with torch.device("meta"):
             model = config.build()
     except (RuntimeError, TypeError, ValueError, OverflowError) as error:

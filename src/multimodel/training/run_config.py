@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from itertools import pairwise
 from typing import Any
 
 from multimodel.batch import Net
@@ -60,6 +61,18 @@ class RunConfig:
     def commands(self) -> list[str]:
         """The commands of all tasks, each once."""
         return list(dict.fromkeys(task.command for task in self.tasks))
+
+    @property
+    def largest_matrices(self) -> list[int]:
+        """Numbers in the largest parameters that each size leads to, at least."""
+        sizes = self.model
+        channels = [*pairwise(sizes.image_channels), *pairwise(sizes.audio_channels)]
+        return [
+            sizes.width * sizes.width,
+            sizes.width * sizes.expert_width * (sizes.experts if sizes.mixture == "experts" else sizes.experts_used),
+            *(net.size * sizes.width for net in self.nets.values()),
+            *(before * after for before, after in channels),
+        ]
 
     def build(self) -> MultiModel:
         """A model of this run, with initial weights."""

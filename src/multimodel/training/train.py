@@ -212,7 +212,7 @@ def make_trainer(
     if resumed:
         newest = checkpoint.latest(resumed)
         checkpoint.restore(newest, model, optimiser)
-        state = taken_up(checkpoint.load_state(newest))
+        state = taken_up(checkpoint.load_state(newest), state)
     mixture = Mixture(
         names=names,
         rates=tuple(task.rate for task in config.trained),
@@ -225,9 +225,15 @@ def make_trainer(
     return Trainer(model, optimiser, mixture, streams, settings, state, device, processes)
 
 
-def taken_up(state: State) -> State:
-    """The state of a run to go on with; where it had been given up, its user has seen to it, and it starts afresh."""
-    return dataclasses.replace(state, rollbacks=0, slowing=1.0) if given_up(state) else state
+def taken_up(state: State, first: State) -> State:
+    """The state of a run to go on with, and of tasks that rested until here the first one.
+
+    Where it had been given up its user has seen to it, and its learning rate is the full one again.
+    """
+    known = dataclasses.replace(
+        state, positions=first.positions | state.positions, averages=first.averages | state.averages
+    )
+    return dataclasses.replace(known, rollbacks=0, slowing=1.0) if given_up(state) else known
 
 
 def freeze(model: nn.Module, parts: Sequence[str]) -> None:

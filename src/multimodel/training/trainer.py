@@ -95,6 +95,11 @@ class Trainer:
         return self.settings.placement == "task-per-rank" and self.processes.count > 1
 
     @property
+    def place(self) -> int:
+        """This process's place among those that take a task in a step; the first where all take the same."""
+        return self.processes.rank if self.apart else 0
+
+    @property
     def progress(self) -> float:
         """The share of the budget that is used up; training ends at 1."""
         return progress(self.settings, self.state.step, self.state.seconds)
@@ -108,14 +113,14 @@ class Trainer:
         state = self.state
         rate = learning_rate(self.settings, state.step, self.progress) * state.slowing
         tasks = self.tasks()
-        task = tasks[self.processes.rank if self.apart else 0]
+        task = tasks[self.place]
         position, batches = self.next_batches(tasks)
         waited = time.perf_counter() - started
         loss, output = self.accumulate(batches)
         norm = clip(self.parameters, self.settings.clip)
         losses = [lost for (lost,) in self.processes.each(loss)] if self.apart else [loss]
         reasons = troubles(state, tasks, losses, norm, self.settings.clip)
-        skipped = reasons[self.processes.rank if self.apart else 0]
+        skipped = reasons[self.place]
         if skipped:
             self.observer.skipped(self, task, position, skipped, batches)
         if any(reasons):
@@ -129,7 +134,7 @@ class Trainer:
         state.seconds += seconds
         return StepReport(
             step=state.step,
-            rank=self.processes.rank if self.apart else 0,
+            rank=self.place,
             task=task,
             position=position,
             drawn=self.streams[task].drawn(position, self.settings.accumulate),
@@ -193,10 +198,10 @@ class Trainer:
         """The next batches of this process's task, `accumulate` of them, and the first one's position; all move on."""
         count, own = self.settings.accumulate, 0
         for rank, task in enumerate(tasks):
-            if not self.apart or rank == self.processes.rank:
+            if rank == self.place:
                 own = self.state.positions[task]
             self.state.positions[task] += count
-        stream = self.streams[tasks[self.processes.rank if self.apart else 0]]
+        stream = self.streams[tasks[self.place]]
         return own, [stream.batch(own + index).to(self.device) for index in range(count)]
 
     def accumulate(self, batches: list[Batch]) -> tuple[float, Output]:
