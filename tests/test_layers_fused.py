@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 
 import pytest
 import torch
+from threads import threads
 from torch import Tensor, nn
 
 from multimodel.layers.attention import MultiHeadAttention
@@ -61,16 +62,6 @@ def near(call: Callable[[], Tensor], inputs: list[Tensor]) -> None:
     with bfloat16_factors():
         rough = found(call, inputs)
     assert 1e-4 < max(map(distance, rough, found(call, inputs))) < 0.2
-
-
-@contextmanager
-def threads(count: int) -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(count)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 @pytest.mark.parametrize("masked", [True, False])

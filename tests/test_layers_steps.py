@@ -5,13 +5,12 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 
 import pytest
 import tiny
 import torch
+from threads import threads
 from torch import Tensor
 
 from multimodel.batch import Batch
@@ -23,16 +22,6 @@ pytest.importorskip("numba")
 
 LENGTH = 135  # more than the 113 places of the longest ring
 Order = dict[int, list[int]]
-
-
-@contextmanager
-def threads(count: int) -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(count)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 def text(examples: int) -> Batch:

@@ -1,167 +1,30 @@
+"""The page of a run: what it shows, and what it does without."""
+
 import base64
-import dataclasses
 import json
 import re
 import shlex
 import shutil
-from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
-from html.parser import HTMLParser
 from pathlib import Path
 from xml.etree import ElementTree
 
-import numpy as np
 import pytest
-from runs import found_in, toy_config, toy_trainer
-from toy import png, tone, wav
+from reported import Page, change, evaluations, step, write_run
 
 from multimodel import cli
 from multimodel.commands.train import Train, parse
 from multimodel.errors import InputError
-from multimodel.evaluation.evaluate import Sample, TaskEvaluation, TeacherForced, write_evaluation
-from multimodel.metrics import PRIMARY
+from multimodel.evaluation.evaluate import TaskEvaluation
 from multimodel.presets import PRESETS
 from multimodel.report import write_pictures, write_report
 from multimodel.report.command_lines import command_lines
-from multimodel.report.expert_use import LayerUse, effective_experts, grouped, layer_uses, pairs
-from multimodel.report.experts import in_words
-from multimodel.report.line_chart import round_ticks, spread
+from multimodel.report.expert_use import layer_uses
 from multimodel.report.markup import Markup, element
-from multimodel.report.media import audio_type, picture, recording
 from multimodel.report.record import read_log, read_record
-from multimodel.report.samples import tree_answer
-from multimodel.report.scores import FULL_NAMES
-from multimodel.report.series import running_mean, throughputs
-from multimodel.report.tree_picture import can_be_drawn
 from multimodel.tasks.mini8 import NAMES
-from multimodel.tasks.task import TEST, Task
-from multimodel.training.checkpoint import save
+from multimodel.tasks.task import TEST
 from multimodel.training.run_config import RunConfig
-from multimodel.training.trainer import StepReport
-from multimodel.trees import from_symbols, read_tree
-
-VOID = {"meta", "img", "br"}
-
-
-class Page(HTMLParser):
-    """The elements of a page in order, their texts, and whether all were closed where they should be."""
-
-    def __init__(self, path: Path) -> None:
-        super().__init__()
-        self.elements: list[tuple[str, dict[str, str | None]]] = []
-        self.texts: list[str] = []
-        self.open: list[str] = []
-        self.feed(path.read_text(encoding="utf-8"))
-        assert self.open == []
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.elements.append((tag, dict(attrs)))
-        if tag not in VOID:
-            self.open.append(tag)
-
-    def handle_endtag(self, tag: str) -> None:
-        assert self.open.pop() == tag
-
-    def handle_data(self, data: str) -> None:
-        if self.open and self.open[-1] != "style":
-            self.texts.append(data)
-
-    @property
-    def text(self) -> str:
-        return " ".join(" ".join(self.texts).split())
-
-    def named(self, *names: str) -> list[dict[str, str | None]]:
-        return [attributes for name, attributes in self.elements if name in names]
-
-
-def step(number: int, task: str, **changes: float) -> StepReport:
-    report = StepReport(
-        step=number,
-        rank=0,
-        task=task,
-        position=0,
-        drawn="00",
-        skipped="",
-        loss=5.0 - number / 10,
-        balance=0.1,
-        gradient_norm=1.0,
-        learning_rate=1e-3,
-        examples=4,
-        symbols=20,
-        padding=0.25,
-        seconds=0.5,
-        waiting=0.1,
-        busiest_expert=0.5,
-    )
-    return dataclasses.replace(report, **changes)
-
-
-def evaluation(task: Task, experts: Sequence[Sequence[float]]) -> TaskEvaluation:
-    """Made-up scores; the answers are the references, but for the first."""
-    examples = task.examples[TEST][:3]
-    answers = [task.examples[TEST][4].output] + [example.output for example in examples[1:]]
-    measured = {PRIMARY[task.measure][0]: 0.25}
-    return TaskEvaluation(
-        task=task.name,
-        split=TEST,
-        measure=task.measure,
-        examples=8,
-        left_out=0,
-        teacher_forced=TeacherForced(
-            log_perplexity=1.234,
-            accuracy=0.5,
-            shuffled_log_perplexity=2.345,
-            shuffled_accuracy=0.2,
-            gap=1.111,
-            gap_error=0.01,
-            learned=task.name != "speech",
-            experts=tuple(tuple(layer) for layer in experts),
-        ),
-        baselines={"unigram_log_perplexity": 4.0},
-        decoded=3,
-        beams=1,
-        measures=measured,
-        shuffled_measures=dict.fromkeys(measured, 0.1),
-        baseline_measures={},
-        signatures={},
-        samples=tuple(
-            Sample(id=example.id, row=row, output=example.output, answer=answer)
-            for row, (example, answer) in enumerate(zip(examples, answers, strict=True))
-        ),
-        seconds=1.0,
-    )
-
-
-def evaluations(config: RunConfig) -> list[TaskEvaluation]:
-    """As in a real run, the task that writes classes does not pass the decoder's experts."""
-    found = []
-    for number, task in enumerate(config.tasks):
-        shares = np.roll([0.7, 0.2, 0.1, 0.0], number).tolist()
-        found.append(evaluation(task, [shares] if task.measure == "class" else [shares, [0.25] * 4]))
-    return found
-
-
-def about(config: RunConfig, steps: int = 16) -> dict[str, object]:
-    settings = {"split": "test", "examples": 64, "decode": 16, "beams": 1, "seed": 0}
-    return {
-        "preset": config.preset,
-        "steps": steps,
-        "training_minutes": 2.5,
-        "settings": settings,
-        "machine": "an abacus",
-    }
-
-
-def write_run(folder: Path, names: Sequence[str] = ()) -> RunConfig:
-    """A run folder as training and evaluation leave it, with weights that were never trained."""
-    config = found_in(toy_config(names), folder / "mini8")
-    trainer = toy_trainer(config)
-    save(folder, config, trainer.model, trainer.optimiser, trainer.state)
-    tasks = [task.name for task in config.tasks]
-    lines = [json.dumps(asdict(step(number + 1, tasks[number % len(tasks)]))) for number in range(16)]
-    (folder / "log.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8")
-    write_evaluation(folder / "evaluation.json", evaluations(config), about(config))
-    return config
 
 
 @pytest.fixture(scope="module")
@@ -182,13 +45,6 @@ def run(made: tuple[Path, RunConfig], tmp_path: Path) -> Path:
 @pytest.fixture(scope="module")
 def page(made: tuple[Path, RunConfig]) -> Page:
     return Page(write_report(made[0]))
-
-
-def change(run: Path, alter: Callable[[list[TaskEvaluation]], list[TaskEvaluation]]) -> Page:
-    """The page after the evaluations were altered."""
-    record = read_record(run)
-    write_evaluation(run / "evaluation.json", alter(list(record.evaluations)), record.about)
-    return Page(write_report(run))
 
 
 def test_the_page_loads_nothing_from_anywhere(page: Page) -> None:
@@ -400,101 +256,8 @@ def test_the_training_command_gives_the_run_again(run: Path) -> None:
     assert (parsed.model, parsed.data) == (changed.config.model, changed.config.data)
 
 
-def test_the_distance_of_two_tasks_is_the_total_variation() -> None:
-    shares = np.array([[0.5, 0.5, 0.0, 0.0], [0.0, 0.0, 0.5, 0.5], [0.25, 0.75, 0.0, 0.0]])
-    use = LayerUse(layer="encoder", tasks=("a", "b", "c"), shares=shares)
-    found = {(pair.first, pair.second): pair.distance for pair in pairs(use)}
-    assert found == pytest.approx({("a", "c"): 0.25, ("a", "b"): 1.0, ("b", "c"): 1.0})
-    assert "most alike in their experts are a and c (0.25), the most different" in in_words(use)
-    assert "differ by 0.75 on average" in in_words(use)
-
-
-def test_experts_in_use_are_counted_by_entropy() -> None:
-    assert effective_experts(np.full(8, 1 / 8)) == pytest.approx(8)
-    assert effective_experts(np.array([1.0, 0.0, 0.0])) == pytest.approx(1)
-
-
-def test_experts_are_grouped_by_the_task_that_uses_them_most() -> None:
-    assert grouped(np.array([[0.1, 0.6, 0.0, 0.3], [0.5, 0.1, 0.4, 0.0]])).tolist() == [1, 3, 0, 2]
-
-
 def test_a_task_that_skips_the_decoder_has_no_row_there(made: tuple[Path, RunConfig]) -> None:
     encoder, decoder = layer_uses(evaluations(made[1]))
     assert encoder.tasks == NAMES
     assert "imageclass" not in decoder.tasks
     assert decoder.shares.shape == (len(NAMES) - 1, 4)
-
-
-def test_a_smoothed_curve_equals_the_slow_mean() -> None:
-    rng = np.random.default_rng(0)
-    reports = [step(n, "a", loss=float(rng.random()), symbols=int(rng.integers(1, 9))) for n in range(1, 101)]
-    line = running_mean("a", reports, lambda report: report.loss, lambda report: report.symbols, 7)
-    for x, y in zip(line.xs, line.ys, strict=True):
-        window = reports[max(0, int(x) - 7) : int(x)]
-        symbols = sum(report.symbols for report in window)
-        assert y == pytest.approx(sum(report.loss * report.symbols for report in window) / symbols)
-    assert (line.xs[0], line.xs[-1]) == (1, 100)
-
-
-def test_throughput_is_all_symbols_by_all_time() -> None:
-    reports = [step(1, "a", seconds=1.0, symbols=10), step(2, "b", seconds=3.0, symbols=50, waiting=0.3)]
-    one, other, every = throughputs(reports, ["a", "b", "never"])
-    assert (one.speed, every.speed, every.steps) == (10, 15, 2)
-    assert (other.time_share, other.waiting) == (0.75, pytest.approx(0.1))
-
-
-def test_names_at_curves_keep_their_order_and_their_distance() -> None:
-    places = [50.0, 10.0, 52.0, 51.0, 98.0, 99.0]
-    moved = spread(places, 10.0, 0.0, 100.0)
-    ordered = sorted(moved)
-    assert np.argsort(moved).tolist() == np.argsort(places).tolist()
-    assert min(np.diff(ordered)) >= 10
-    assert (ordered[0] >= 0, ordered[-1] <= 100) == (True, True)
-    assert spread([20.0, 60.0], 10.0, 0.0, 100.0) == [20.0, 60.0]
-
-
-@pytest.mark.parametrize("high", [0.003, 0.9, 1.0, 7.3, 44.0, 12_345.0])
-def test_ticks_are_few_and_cover_the_values(high: float) -> None:
-    ticks = round_ticks(0.0, high, 5)
-    assert ticks[0] == 0
-    assert 3 <= len(ticks) <= 8
-    assert ticks[-1] >= high * 0.85
-
-
-def test_constituents_of_an_answer_are_marked_right_or_wrong() -> None:
-    reference = "(S (NP (DT the) (NN dog)) (VP (VBZ barks)))"
-    shown = tree_answer(Sample(id="1", row=0, output=reference, answer="(S (NP (DT the)) (VP (NN dog) (VBZ barks)))"))
-    assert shown.count("label right") == 1
-    assert shown.count("label wrong") == 2
-    perfect = tree_answer(Sample(id="1", row=0, output=reference, answer=reference))
-    assert perfect.count("label right") == 3
-
-
-def test_a_tree_without_end_is_written_instead_of_drawn() -> None:
-    deep = from_symbols(["(S"] * 2000 + ["NN"], ["word"])
-    assert not can_be_drawn(deep)
-    assert can_be_drawn(read_tree("(S (NP (DT the) (NN dog)))"))
-    long = "(S " + " ".join(["(NN word)"] * 500) + ")"
-    shown = tree_answer(Sample(id="1", row=0, output=long, answer="no tree at all"))
-    assert "<svg" not in shown
-    assert "no tree at all" in shown
-
-
-def test_large_or_broken_files_are_not_carried_along() -> None:
-    assert "left out" in recording(bytes(200_000), "a recording")
-    assert "left out" in picture(bytes(200_000), "a picture")
-    assert "cannot be read" in picture(b"no picture", "a picture")
-    large = picture(png(np.zeros((200, 300, 3), dtype=np.uint8)), "a picture")
-    assert 'width="300"' in large
-    assert "pixels" not in large
-
-
-def test_recordings_are_told_apart_by_their_first_bytes() -> None:
-    assert audio_type(wav(tone(440))) == "audio/wav"
-    assert audio_type(b"fLaC....") == "audio/flac"
-    assert audio_type(b"OggS....") == "audio/ogg"
-    assert audio_type(b"\xff\xe3 \xc4") == "audio/mpeg"  # MP3 without a header
-
-
-def test_every_headline_measure_is_explained() -> None:
-    assert {name for name, _ in PRIMARY.values()} == set(FULL_NAMES)

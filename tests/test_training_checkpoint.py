@@ -19,10 +19,10 @@ from multimodel.training.checkpoint import (
     latest,
     load_config,
     load_model,
-    load_optimiser,
     load_state,
     load_weights,
 )
+from multimodel.training.moments import MOMENTS, load_moments
 from multimodel.training.run_config import RunConfig
 from multimodel.training.sums import SUMS, write_sums
 from multimodel.training.trainer import Trainer, make_optimiser
@@ -53,7 +53,7 @@ def restore(place: Path) -> None:
     config = load_config(place)
     model = config.build()
     load_weights(place, model)
-    load_optimiser(place, model, make_optimiser(model, config.training))
+    load_moments(place / checkpoint.OPTIMISER, model, make_optimiser(model, config.training))
     load_state(place)
 
 
@@ -297,7 +297,7 @@ def test_moments_are_restored_by_name(tmp_path: Path, trainer: Trainer) -> None:
     for one, other in zip(trainer.model.parameters(), again.model.parameters(), strict=True):
         before, after = (trainer_.optimiser.state.get(value) for trainer_, value in ((trainer, one), (again, other)))
         assert (before is None) == (after is None)
-        assert not before or all(torch.equal(before[key], after[key]) for key in checkpoint.MOMENTS)
+        assert not before or all(torch.equal(before[key], after[key]) for key in MOMENTS)
 
 
 @pytest.mark.parametrize(

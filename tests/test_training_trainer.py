@@ -12,8 +12,9 @@ from multimodel.batch import Batch
 from multimodel.layers.paths import fused
 from multimodel.loss import smoothed_cross_entropy
 from multimodel.tasks.batching import collate
-from multimodel.training.checkpoint import optimiser_tensors, save
+from multimodel.training.checkpoint import save
 from multimodel.training.gradients import clip
+from multimodel.training.moments import moment_tensors
 from multimodel.training.run_config import RunConfig
 from multimodel.training.trainer import Trainer, padding
 
@@ -61,7 +62,7 @@ def test_a_resumed_run_is_bit_equal_to_one_that_never_stopped(tmp_path: Path, ch
     trainer, log = resumed(config, 5, tmp_path)
     assert [*log, *trained(trainer, 6)] == expected
     assert_same(weights(trainer), weights(straight))
-    assert_same(*(optimiser_tensors(each.model, each.optimiser) for each in (trainer, straight)))
+    assert_same(*(moment_tensors(each.model, each.optimiser) for each in (trainer, straight)))
     assert replace(trainer.state, seconds=0.0) == replace(straight.state, seconds=0.0)
 
 
@@ -94,7 +95,7 @@ def test_what_only_an_absent_task_uses_stays_bit_equal() -> None:
     before = weights(trainer)
     own = [name for name in before if name.startswith(("nets.speech.", "nets.fashion.", "nets.image."))]
     own.append("commands.to-transcript")
-    moments = optimiser_tensors(trainer.model, trainer.optimiser)
+    moments = moment_tensors(trainer.model, trainer.optimiser)
     assert all(moments[f"exp_avg:{name}"].any() for name in own)
     trainer.mixture = replace(trainer.mixture, names=("en-de",), rates=(1.0,), examples=(24,))
     trained(trainer, 4)

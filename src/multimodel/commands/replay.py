@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -73,15 +72,10 @@ def incidents_table(found: Sequence[Incident]) -> Table:
 def examples_table(found: Replayed) -> Table:
     """Each example of the step alone, the worst first."""
     ids = [str(example["id"]) for example in found.incident.details["examples"]]
-    rows = sorted(zip(ids, found.blame.losses, found.blame.norms, strict=True), key=lambda row: -_badness(row[2]))
     table = Table(title="Each example alone")
     table.add_column("example")
     for column in ("loss", "norm of the gradients"):
         table.add_column(column, justify="right")
-    for name, loss, norm in rows:
-        table.add_row(name, f"{loss:.4g}", f"{norm:.4g}")
+    for place in found.blame.worst:
+        table.add_row(ids[place], f"{found.blame.losses[place]:.4g}", f"{found.blame.norms[place]:.4g}")
     return table
-
-
-def _badness(norm: float) -> float:
-    return norm if math.isfinite(norm) else math.inf

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import torch
 from torch import Tensor, nn
 
 from multimodel.batch import Batch
@@ -16,7 +17,9 @@ from multimodel.layers.experts import ExpertUse
 from multimodel.layers.paths import plain_paths
 from multimodel.model import MultiModel, Output
 from multimodel.training.collapse import effective
+from multimodel.training.gradients import gradients
 from multimodel.training.pieces import part
+from multimodel.training.settings import TrainingSettings
 
 Attempt = Callable[[Sequence[Batch]], tuple[float, Output]]
 """Leaves the gradients of the mean loss of some batches in the model; the loss, and the last batch's output."""
@@ -34,6 +37,22 @@ class Blame:
     losses: tuple[float, ...]
     norms: tuple[float, ...]
     gates: tuple[float, ...]
+
+    @property
+    def worst(self) -> list[int]:
+        """The examples' places, the largest gradient first; one that is no number is larger than all."""
+        return sorted(range(len(self.norms)), key=lambda place: -_finite_or_inf(self.norms[place]))
+
+
+def repeated(model: MultiModel, settings: TrainingSettings, seed: int) -> Attempt:
+    """The way of a step to its gradients, with its random numbers."""
+
+    def attempt(batches: Sequence[Batch]) -> tuple[float, Output]:
+        torch.manual_seed(seed)
+        model.zero_grad(set_to_none=True)
+        return gradients(model, batches, settings)
+
+    return attempt
 
 
 def blame(model: MultiModel, batches: Sequence[Batch], attempt: Attempt) -> Blame:
@@ -90,7 +109,11 @@ def finite(value: Any) -> bool:
 def steepest(model: nn.Module) -> str:
     """The parameter of the largest gradient; one that is not finite is larger than all."""
     norms = {name: float(value.grad.norm()) for name, value in model.named_parameters() if value.grad is not None}
-    return max(norms, key=lambda name: norms[name] if math.isfinite(norms[name]) else math.inf)
+    return max(norms, key=lambda name: _finite_or_inf(norms[name]))
+
+
+def _finite_or_inf(norm: float) -> float:
+    return norm if math.isfinite(norm) else math.inf
 
 
 def examples(batch: Batch) -> list[Batch]:

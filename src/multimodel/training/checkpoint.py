@@ -22,15 +22,15 @@ from multimodel.tasks.task import task_from_json
 from multimodel.tasks.vocabulary import Vocabulary
 from multimodel.training.keeping import best, kept
 from multimodel.training.kinds import KINDS, Kinds
+from multimodel.training.moments import empty_moments, load_moments, moment_tensors
 from multimodel.training.processes import together
 from multimodel.training.run_config import FORMAT, RunConfig
 from multimodel.training.settings import TrainingSettings
 from multimodel.training.sharding import is_sharded, read_sharded, write_sharded
 from multimodel.training.state import State, state_from_json
 from multimodel.training.sums import check_sum, sum_of, write_sums
-from multimodel.training.tensors import Header, check_headers, header, headers, read_tensors, write_tensors
+from multimodel.training.tensors import check_headers, header, headers, read_tensors, write_tensors
 
-MOMENTS = ("step", "exp_avg", "exp_avg_sq")
 MODEL, OPTIMISER, CONFIG, STATE, TOKENIZER = (
     "model.safetensors",
     "optimiser.safetensors",
@@ -89,7 +89,7 @@ def save(run: Path, config: RunConfig, model: nn.Module, optimiser: torch.optim.
         processes.wait()
         write = write_sharded if is_sharded(model) else write_tensors
         write(model.state_dict(), part / MODEL)
-        write(optimiser_tensors(model, optimiser), part / OPTIMISER)
+        write(moment_tensors(model, optimiser), part / OPTIMISER)
         if processes.first:
             write_settings(part, config)
             (part / STATE).write_text(json.dumps(asdict(state), indent=1), encoding="utf-8")
@@ -232,47 +232,14 @@ def restore(checkpoint: Path, model: nn.Module, optimiser: torch.optim.Optimizer
     """Give model and optimiser back what they had; all processes among which the model is cut call this together."""
     if not is_sharded(model):
         load_weights(checkpoint, model)
-        load_optimiser(checkpoint, model, optimiser)
+        load_moments(checkpoint / OPTIMISER, model, optimiser)
         return
     _check_fit(checkpoint, model)
-    moved = check_moments(checkpoint, model)
+    empty_moments(checkpoint / OPTIMISER, model, optimiser)
     if together(model).first:
         for file in (MODEL, OPTIMISER):
             check_sum(checkpoint / file)
-    optimiser.state.clear()
-    for parameter in moved.values():
-        moments = {key: torch.zeros_like(parameter, requires_grad=False) for key in MOMENTS[1:]}
-        optimiser.state[parameter] = {MOMENTS[0]: torch.zeros((), device=parameter.device), **moments}
-    read_sharded(checkpoint, {**model.state_dict(), **optimiser_tensors(model, optimiser)})
-
-
-def load_optimiser(checkpoint: Path, model: nn.Module, optimiser: torch.optim.Optimizer) -> None:
-    """Give the optimiser back its moments, which those parameters have that have taken a step."""
-    moved = check_moments(checkpoint, model)
-    tensors = read_tensors(checkpoint / OPTIMISER)
-    optimiser.state.clear()
-    for name, parameter in moved.items():
-        # the step too: the fused optimiser wants it beside the parameter
-        optimiser.state[parameter] = {key: tensors[f"{key}:{name}"].to(parameter.device) for key in MOMENTS}
-
-
-def check_moments(checkpoint: Path, model: nn.Module) -> dict[str, nn.Parameter]:
-    """The parameters that have moments in a checkpoint; raises `InputError` where these are not of their shapes."""
-    held = headers(checkpoint / OPTIMISER)
-    moved = {name: value for name, value in model.named_parameters() if f"step:{name}" in held}
-    step = Header((), "F32")
-    wanted = {f"{key}:{name}": step if key == "step" else header(moved[name]) for name in moved for key in MOMENTS}
-    check_headers(checkpoint / OPTIMISER, wanted)
-    return moved
-
-
-def optimiser_tensors(model: nn.Module, optimiser: torch.optim.Optimizer) -> dict[str, Tensor]:
-    """The moments of every parameter that has taken a step, by name."""
-    return {
-        f"{key}:{name}": value
-        for name, parameter in model.named_parameters()
-        for key, value in optimiser.state.get(parameter, {}).items()
-    }
+    read_sharded(checkpoint, {**model.state_dict(), **moment_tensors(model, optimiser)})
 
 
 def _not_written(run: Path, step: int, error: OSError) -> str:

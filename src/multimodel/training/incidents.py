@@ -48,7 +48,7 @@ def incidents(run: Path) -> list[Incident]:
     return [Incident(**values) for values in read_lines(run / LINES) if values.keys() == names]
 
 
-def place_of(run: Path, step: int, rank: int = 0) -> Path:
+def step_folder(run: Path, step: int, rank: int = 0) -> Path:
     """Where the share that one process had of a skipped step is kept."""
     return run / FOLDER / f"{step:08d}-{rank}"
 
@@ -60,7 +60,7 @@ def kept_steps(run: Path) -> list[tuple[int, int]]:
     return [(int(step), int(rank)) for step, rank in (place.name.split("-") for place in places)]
 
 
-def keep(
+def keep_step(
     run: Path,
     incident: Incident,
     config: RunConfig,
@@ -70,7 +70,7 @@ def keep(
     rank: int = 0,
 ) -> None:
     """Keep a skipped step's weights and batches, and forget the oldest such step where there are many."""
-    place = place_of(run, incident.step, rank)
+    place = step_folder(run, incident.step, rank)
     part = place.with_name(f".{place.name}.part")
     shutil.rmtree(part, ignore_errors=True)
     part.mkdir(parents=True)
@@ -85,12 +85,12 @@ def keep(
     os.replace(part, place)
     own = [step for step, other in kept_steps(run) if other == rank]
     for step in own[:-MOST_KEPT]:
-        shutil.rmtree(place_of(run, step, rank))
+        shutil.rmtree(step_folder(run, step, rank))
 
 
-def kept(run: Path, step: int, rank: int = 0) -> tuple[Incident, list[Batch], int]:
+def read_step(run: Path, step: int, rank: int = 0) -> tuple[Incident, list[Batch], int]:
     """A skipped step: what was noted, its batches and its seed; raises `InputError` for one that is not kept."""
-    place, known = place_of(run, step, rank), kept_steps(run)
+    place, known = step_folder(run, step, rank), kept_steps(run)
     if (step, rank) not in known:
         those = ", ".join(f"{one} of rank {other}" if other else str(one) for one, other in known) or "none"
         raise InputError(f"{run} cannot repeat step {step}: of the steps it skipped it has kept {those}.")

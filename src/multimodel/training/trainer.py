@@ -23,6 +23,8 @@ from multimodel.training.schedule import learning_rate, progress
 from multimodel.training.settings import TrainingSettings
 from multimodel.training.state import State
 
+ELSEWHERE = "the task of another process failed"
+
 
 @dataclass(frozen=True, kw_only=True)
 class StepReport:
@@ -118,16 +120,9 @@ class Trainer:
         waited = time.perf_counter() - started
         loss, output = self.accumulate(batches)
         norm = clip(self.parameters, self.settings.clip)
-        losses = [lost for (lost,) in self.processes.each(loss)] if self.apart else [loss]
-        reasons = troubles(state, tasks, losses, norm, self.settings.clip)
-        skipped = reasons[self.place]
-        if skipped:
+        skipped = self.settle(rate, tasks, loss, norm)
+        if skipped not in ("", ELSEWHERE):
             self.observer.skipped(self, task, position, skipped, batches)
-        if any(reasons):
-            skipped = skipped or "the task of another process failed"
-        else:
-            self.descend(rate)
-        self.note(tasks, losses, norm, reasons)
         self.observer.used(self, task, output.use)
         examples, symbols, seconds = self.together(batches, time.perf_counter() - started)
         state.step += 1
@@ -158,16 +153,21 @@ class Trainer:
         first = self.state.step * self.processes.count
         return [self.mixture.choose(first + rank, self.state.averages) for rank in range(self.processes.count)]
 
-    def note(self, tasks: Sequence[str], losses: Sequence[float], norm: float, reasons: Sequence[str]) -> None:
-        """Keep account of a step, taken or not; every process keeps the same."""
+    def settle(self, rate: float, tasks: Sequence[str], loss: float, norm: float) -> str:
+        """Take the step, or say why not; every process keeps the same account of it."""
         state = self.state
+        losses = [lost for (lost,) in self.processes.each(loss)] if self.apart else [loss]
+        reasons = troubles(state, tasks, losses, norm, self.settings.clip)
+        if not any(reasons):
+            self.descend(rate)
         state.skipped += any(reasons)
-        for task, loss, reason in zip(tasks, losses, reasons, strict=True):
+        for task, lost, reason in zip(tasks, losses, reasons, strict=True):
             if reason:
                 after_bad(state, task)
             elif not any(reasons):
                 after_good(state, task, norm)
-                state.averages = updated_averages(state.averages, task, loss)
+                state.averages = updated_averages(state.averages, task, lost)
+        return reasons[self.place] or (ELSEWHERE if any(reasons) else "")
 
     @property
     def seed(self) -> int:

@@ -2,26 +2,24 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from pathlib import Path
 
-import torch
 from rich.console import Console
 
 from multimodel.batch import Batch
 from multimodel.errors import InputError
 from multimodel.layers.experts import ExpertUse
-from multimodel.model import Output
 from multimodel.tasks.batching import Stream
 from multimodel.tasks.task import TRAIN
-from multimodel.training.blame import Blame, blame
+from multimodel.training.blame import blame, repeated
 from multimodel.training.collapse import ExpertUseOverTime
-from multimodel.training.gradients import gradients
-from multimodel.training.incidents import Incident, keep, note
+from multimodel.training.incidents import Incident, keep_step, note
 from multimodel.training.run_config import RunConfig
 from multimodel.training.sharding import is_sharded
 from multimodel.training.trainer import Trainer
+
+NAMED = 3  # examples, the worst of a step
 
 
 class Watch:
@@ -47,11 +45,10 @@ class Watch:
             self.tell(trainer, "skipped", task, f"step {trainer.state.step + 1} of {task} was skipped: {reason}")
             return
         parts, ids = trainer.parts(own), drawn_ids(trainer, task, position)
-        found = blame_of(trainer, parts)
-        worst = sorted(range(len(ids)), key=lambda place: -severity(found, place))[:3]
+        found = blame(trainer.model, parts, repeated(trainer.model, trainer.settings, trainer.seed))
         what = (
             f"step {trainer.state.step + 1} of {task} was skipped: {reason}; "
-            f"first in {found.layer}; examples {', '.join(ids[place] for place in worst)}"
+            f"first in {found.layer}; examples {', '.join(ids[place] for place in found.worst[:NAMED])}"
         )
         details = {
             "reason": reason,
@@ -64,7 +61,7 @@ class Watch:
             ],
         }
         incident = Incident(step=trainer.state.step + 1, kind="skipped", task=task, what=what, details=details)
-        keep(self.run, incident, self.config, trainer.model, parts, trainer.seed, trainer.processes.rank)
+        keep_step(self.run, incident, self.config, trainer.model, parts, trainer.seed, trainer.processes.rank)
         self.write(incident)
 
     def cut(self, trainer: Trainer, task: str, count: int) -> None:
@@ -81,23 +78,6 @@ class Watch:
         """Note an incident and print it."""
         note(self.run, incident)
         self.console.print(f"! {incident.what}", highlight=False, markup=False, soft_wrap=True)
-
-
-def blame_of(trainer: Trainer, batches: Sequence[Batch]) -> Blame:
-    """What is to blame for the trainer's present step, as far as this process's share of it shows."""
-
-    def attempt(some: Sequence[Batch]) -> tuple[float, Output]:
-        torch.manual_seed(trainer.seed)
-        trainer.model.zero_grad(set_to_none=True)
-        return gradients(trainer.model, some, trainer.settings)
-
-    return blame(trainer.model, batches, attempt)
-
-
-def severity(found: Blame, place: int) -> float:
-    """How much an example stands out; one whose gradient is no number more than any other."""
-    norm = found.norms[place]
-    return norm if math.isfinite(norm) else math.inf
 
 
 def drawn_ids(trainer: Trainer, task: str, position: int) -> list[str]:
