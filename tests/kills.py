@@ -3,7 +3,8 @@
     python tests/kills.py 100
 
 Every attempt is a process of its own, forked off this one after its imports, and killed with SIGKILL: at a random
-moment, or as soon as a checkpoint is being written. Further runs are asked to end, and cannot write any more.
+moment, or as soon as a checkpoint is being written. Further runs have batches that are no numbers, so that steps are
+skipped and training goes back; are asked to end; and cannot write any more.
 """
 
 from __future__ import annotations
@@ -19,7 +20,8 @@ import tempfile
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Container
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -28,11 +30,16 @@ import torch.utils.tensorboard
 from runs import write_mini8
 
 from multimodel import cli
+from multimodel.batch import Batch
+from multimodel.tasks.batching import Stream
 from multimodel.training import checkpoint
+from multimodel.training.incidents import incidents
 
 STEPS = 30
 WORDS = ["--tasks", "speech,imageclass,parse,en-de", "--steps", str(STEPS), "--checkpoint-steps", "2", "--threads", "1"]
 PATIENCE = 120.0
+BAD_TASK = "speech"
+BAD = (0, *range(2, 7))  # a step that is skipped, and as many in a row as make training go back
 
 
 def command(folder: Path, run: Path, *words: str) -> list[str]:
@@ -80,28 +87,51 @@ def kill_when(child: int, moment: Callable[[], bool], number: int = signal.SIGKI
     return True
 
 
+def spoil(positions: Container[int]) -> None:
+    """From here on the batches of a task at these positions of its stream are no numbers."""
+    batch = Stream.batch
+
+    def spoiled(self: Stream, position: int) -> Batch:
+        found = batch(self, position)
+        return (
+            replace(found, inputs=torch.full_like(found.inputs, torch.nan))
+            if self.task.name == BAD_TASK and position in positions
+            else found
+        )
+
+    Stream.batch = spoiled  # type: ignore[method-assign]
+
+
 def unfinished(run: Path) -> list[Path]:
     return list((run / "checkpoints").glob(".*.part"))
 
 
 def result(run: Path) -> dict[str, Any]:
-    """What must be the same: weights, moments, and which examples each step saw, with its loss."""
+    """What must be the same: weights, moments, where it stands, and which examples each step saw, with its loss."""
     newest = checkpoint.latest(run)
     lines = [json.loads(line) for line in (run / "log.jsonl").read_text().splitlines()]
-    kept = ("step", "task", "position", "drawn", "loss", "gradient_norm", "learning_rate")
+    logged = ("step", "task", "position", "drawn", "loss", "gradient_norm", "learning_rate")
     return {
         "checkpoint": newest.name,
         "model": (newest / checkpoint.MODEL).read_bytes(),
         "optimiser": (newest / checkpoint.OPTIMISER).read_bytes(),
-        "log": [{key: line[key] for key in kept} for line in lines],
+        "state": json.loads((newest / checkpoint.STATE).read_text()) | {"seconds": None},
+        "log": [{key: line[key] for key in logged} for line in lines],
     }
 
 
-class Trial:
-    """A folder with a run that was left alone, against which others are held."""
+def kept(run: Path) -> tuple[list[str], str]:
+    """Names of checkpoints, and which of them are the best."""
+    return [place.name for place in checkpoint.checkpoints(run)], (run / checkpoint.BEST).read_text()
 
-    def __init__(self, folder: Path) -> None:
+
+class Trial:
+    """A folder with a run that was left alone, against which others are held; `before` is called in each process."""
+
+    def __init__(self, folder: Path, before: Callable[[], object] = lambda: None) -> None:
+        folder.mkdir()
         self.folder = folder
+        self.before = before
         # through a pipe, so that what limits the files of a run does not limit what it says
         self.copy = subprocess.Popen(["cat"], stdin=subprocess.PIPE, stdout=(folder / "output.txt").open("wb"))
         write_mini8(folder / "mini8")
@@ -119,7 +149,12 @@ class Trial:
     def start(self, run: Path, before: Callable[[], object] = lambda: None) -> int:
         """The number of a process that starts this run or goes on with it."""
         assert self.copy.stdin is not None
-        return forked(command(self.folder, run), self.copy.stdin.fileno(), before)
+
+        def first() -> None:
+            self.before()
+            before()
+
+        return forked(command(self.folder, run), self.copy.stdin.fileno(), first)
 
     def finish(self, run: Path) -> None:
         """Go on with a run to its end."""
@@ -130,6 +165,10 @@ class Trial:
         found = result(run)
         for name, value in self.expected.items():
             assert found[name] == value, f"{name} of {run} is not that of a run that was left alone"
+
+    def compare_kept(self, run: Path) -> None:
+        """The same of which checkpoints are kept; one that a signal asked for may be better than all."""
+        assert kept(run) == kept(self.folder / "straight"), f"other checkpoints of {run} are kept"
 
 
 def killed(trial: Trial, kills: int, seed: int = 0) -> Counter[str]:
@@ -147,6 +186,7 @@ def killed(trial: Trial, kills: int, seed: int = 0) -> Counter[str]:
             counted["while a checkpoint was written"] += bool(unfinished(run))
         trial.finish(run)
         trial.compare(run)
+        trial.compare_kept(run)
         counted["runs"] += 1
     return counted
 
@@ -205,9 +245,12 @@ def main(kills: int) -> None:
     with tempfile.TemporaryDirectory() as folder:
         os.environ["XDG_CACHE_HOME"] = folder
         started = time.monotonic()
-        trial = Trial(Path(folder))
+        trial = Trial(Path(folder) / "well")
+        ill = Trial(Path(folder) / "ill", before=lambda: spoil(BAD))
         found = {
             "killed": dict(killed(trial, kills)),
+            "killed among bad moments": dict(killed(ill, kills // 4)),
+            "bad moments": dict(Counter(one.kind for one in incidents(ill.folder / "straight"))),
             "asked to end": asked_to_end(trial),
             "full disk": [full_disk(trial, room) for room in (3_000, 30_000, 300_000)],
         }

@@ -34,7 +34,7 @@ def spoil(monkeypatch: pytest.MonkeyPatch, *rows: int) -> None:
     monkeypatch.setattr(batching, "collate", spoiled)
 
 
-def short_of_memory(monkeypatch: pytest.MonkeyPatch, most: int, error: RuntimeError) -> None:
+def short_of_memory(monkeypatch: pytest.MonkeyPatch, most: int, error: Exception) -> None:
     forward = MultiModel.forward
 
     def limited(self: MultiModel, batch: Batch) -> Output:

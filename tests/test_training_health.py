@@ -23,6 +23,8 @@ from multimodel.training.health import (
     ROLLBACKS,
     after_bad,
     after_good,
+    diverged,
+    rolled_back,
     trouble,
     troubles,
 )
@@ -46,7 +48,8 @@ def stable(run: Path) -> list[dict[str, Any]]:
     [
         (float("nan"), 1.0, 1.0, "its loss is nan"),
         (float("inf"), 1.0, None, "its loss is inf"),
-        (1.0, float("inf"), 1.0, "norm of its gradients is inf"),
+        (1.0, float("inf"), None, "norm of its gradients is inf"),
+        (1.0, float("nan"), 1.0, "norm of its gradients is nan"),
         (1.0, EXPLODING * 2.5, 2.0, "is 250, where 2 is usual"),
     ],
 )
@@ -155,6 +158,55 @@ def test_gradients_that_are_not_clipped_do_not_explode() -> None:
     assert trouble(0.5, 2.1, 0.005, 2.0)
 
 
+def test_what_is_usual_follows_the_good_steps_slowly() -> None:
+    state = State(positions={}, averages={})
+    for norm in (1.0, 3.0):
+        after_good(state, "a", norm)
+    assert state.norms == {"a": pytest.approx(1.2)}
+
+
+def test_only_failures_in_a_row_are_a_divergence() -> None:
+    state = State(positions={}, averages={})
+    for _ in range(IN_A_ROW - 1):
+        after_bad(state, "a")
+    after_good(state, "b", 1.0)
+    assert diverged(state) == ""
+    after_good(state, "a", 1.0)
+    for _ in range(IN_A_ROW - 1):
+        after_bad(state, "a")
+    assert diverged(state) == ""
+    after_bad(state, "a")
+    assert diverged(state) == "a"
+
+
+def test_after_going_back_weights_are_old_and_what_was_seen_is_not() -> None:
+    good = State(step=4, seconds=2.0, positions={"a": 3}, averages={"a": 1.5}, norms={"a": 0.5})
+    now = State(
+        step=9,
+        seconds=5.0,
+        positions={"a": 8},
+        averages={"a": 0.5},
+        skipped=7,
+        failing={"a": IN_A_ROW},
+        rollbacks=1,
+        recovered=3,
+        slowing=0.5,
+        pieces={"a": 2},
+    )
+    assert rolled_back(good, now) == State(
+        step=4,
+        seconds=5.0,
+        positions={"a": 8},
+        averages={"a": 1.5},
+        norms={"a": 0.5},
+        skipped=7,
+        rollbacks=2,
+        diverged="a",
+        slowing=0.25,
+        pieces={"a": 2},
+    )
+
+
 def test_a_task_is_well_again_after_many_good_steps_and_not_by_a_few() -> None:
     state = State(positions={}, averages={}, rollbacks=2, diverged="a")
     for _ in range(RECOVERED - 1):
@@ -162,8 +214,10 @@ def test_a_task_is_well_again_after_many_good_steps_and_not_by_a_few() -> None:
         after_good(state, "b", 1.0)
     assert state.rollbacks == 2
     after_bad(state, "a")
-    for _ in range(RECOVERED):
+    for _ in range(RECOVERED - 1):
         after_good(state, "a", 1.0)
+    assert state.rollbacks == 2
+    after_good(state, "a", 1.0)
     assert (state.rollbacks, state.diverged) == (0, "")
 
 

@@ -20,6 +20,8 @@ def test_a_run_that_is_killed_asked_to_end_or_without_disk_ends_in_the_files_of_
     found = json.loads(done.stdout)
     assert found["killed"]["kills"] == KILLS
     assert found["killed"]["while a checkpoint was written"] >= KILLS // 4
+    assert found["killed among bad moments"]["kills"] == KILLS // 4
+    assert found["bad moments"]["roll-back"] == 1
     asked = found["asked to end"]
     assert asked["code"] == 143
     assert asked["said"] == f"Stopped at step {asked['checkpoint']}: `--resume` goes on from there."

@@ -5,9 +5,10 @@ from pathlib import Path
 
 import pytest
 import torch
-from runs import CPU, SIZES, toy_config, toy_trainer, weights
+from runs import CPU, SIZES, found_in, toy_config, toy_trainer, weights
 from spoiled import TASKS, short_of_memory, spoil
 
+from multimodel import cli
 from multimodel.errors import InputError
 from multimodel.training.incidents import incidents
 from multimodel.training.train import train
@@ -52,6 +53,19 @@ def test_other_errors_are_not_taken_for_short_memory(monkeypatch: pytest.MonkeyP
     short_of_memory(monkeypatch, 0, RuntimeError("shapes cannot be multiplied"))
     with pytest.raises(RuntimeError, match="multiplied"):
         trainer.step()
+
+
+@pytest.mark.parametrize("error", [torch.OutOfMemoryError("CUDA out of memory."), MemoryError()])
+def test_where_memory_is_short_outside_of_steps_a_command_ends_with_advice(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], error: Exception
+) -> None:
+    train(found_in(toy_config(("en-de",), steps=1), tmp_path / "mini8"), tmp_path / "run", device=CPU)
+    short_of_memory(monkeypatch, 0, error)
+    assert cli.main(["evaluate", str(tmp_path / "run")]) == 2
+    assert capsys.readouterr().err.splitlines()[-1].startswith("Memory is short: ")
+    short_of_memory(monkeypatch, 0, RuntimeError("shapes cannot be multiplied"))
+    with pytest.raises(RuntimeError, match="multiplied"):
+        cli.main(["evaluate", str(tmp_path / "run")])
 
 
 def test_a_step_that_fails_after_memory_was_short_is_blamed_in_pieces(

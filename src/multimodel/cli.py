@@ -63,6 +63,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
             file=sys.stderr,
         )
         return 2
+    except (RuntimeError, MemoryError) as error:
+        if not importlib.import_module("multimodel.training.pieces").out_of_memory(error):
+            raise
+        print(
+            "Memory is short: free some, or take a smaller preset or a lower --batch-cost; "
+            "a run goes on from its last checkpoint with --resume.",
+            file=sys.stderr,
+        )
+        return 2
     except KeyboardInterrupt:
         return 130
     return 0

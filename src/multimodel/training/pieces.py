@@ -11,9 +11,9 @@ from multimodel.batch import Batch
 CPU_WORDS = ("can't allocate memory", "not enough memory")
 
 
-def out_of_memory(error: RuntimeError) -> bool:
-    """Whether this is how torch says that memory was short, on a GPU or on a CPU."""
-    return isinstance(error, torch.OutOfMemoryError) or any(words in str(error) for words in CPU_WORDS)
+def out_of_memory(error: RuntimeError | MemoryError) -> bool:
+    """Whether this is how torch, on a GPU or on a CPU, or numpy says that memory was short."""
+    return isinstance(error, torch.OutOfMemoryError | MemoryError) or any(words in str(error) for words in CPU_WORDS)
 
 
 def pieces(batch: Batch, count: int) -> list[Batch]:
