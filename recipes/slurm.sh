@@ -17,20 +17,17 @@
 # time      as long as --steps or --minutes say; docs/scale.md tells why more GPUs need a larger --batch-cost
 # scores    those of the same run on one GPU: devices share every batch. Never run on a cluster by us: none was to be had
 set -eu
-export run=$1
+run=$1
 shift
 # processes that are told to stop get this long for the step and the checkpoint; torchrun's own limit is half a minute
 export TORCH_ELASTIC_SHUTDOWN_TIMEOUT=540
-# asked anew at every start of a process: after a failure torchrun starts it with the same words
-worker='ls -d "$run"/checkpoints/[0-9]* >/dev/null 2>&1 && set -- "$@" --resume
-exec python -m multimodel train "$@" --out "$run"'
 head=$(scontrol show hostnames "$SLURM_JOB_NODELIST" | head -n 1)
 
 stopped='' step=''
 trap 'stopped=yes; kill -TERM $step 2>/dev/null || true' TERM
 srun torchrun --nnodes "$SLURM_JOB_NUM_NODES" --nproc-per-node "${SLURM_GPUS_ON_NODE:-1}" --max-restarts 3 \
     --rdzv-backend c10d --rdzv-endpoint "$head:29500" --rdzv-id "$SLURM_JOB_ID-${SLURM_RESTART_COUNT:-0}" \
-    --no-python bash -c "$worker" worker "$@" &
+    -m multimodel train "$@" --out "$run" --start-or-resume &
 step=$!
 status=0
 wait "$step" || status=$?

@@ -13,9 +13,11 @@ from toy import toy_tasks
 
 import multimodel
 from multimodel import cli
+from multimodel.commands.train import defaults, parse
 from multimodel.data.mini8 import MissingExtra, SourceError
 from multimodel.data.packages import PackageError
 from multimodel.errors import InputError
+from multimodel.presets import PRESETS
 from multimodel.training.trainer import Trainer
 from multimodel.trees import TreeError
 
@@ -322,3 +324,14 @@ def test_the_module_is_the_command(tmp_path: Path) -> None:
     done = subprocess.run(words, capture_output=True, text=True, timeout=120, cwd=tmp_path, env=os.environ)
     assert done.returncode == 2
     assert done.stderr == "none is not a folder: give the one that `multimodel train … --out` wrote.\n"
+
+
+def test_one_limit_of_the_budget_takes_the_place_of_the_other() -> None:
+    def budget(*words: str) -> tuple[int | None, float | None]:
+        training = parse(["quickstart", "--out", "run", *words], defaults(PRESETS["quickstart"])).training
+        return training.steps, training.minutes
+
+    assert budget() == (None, 11.0)
+    assert budget("--steps", "600") == (600, None)
+    assert budget("--minutes=5") == (None, 5.0)
+    assert budget("--steps", "600", "--minutes", "5") == (600, 5.0)

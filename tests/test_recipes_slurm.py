@@ -21,7 +21,7 @@ with open(os.environ["NOTES"], "a") as notes:
     notes.write(json.dumps([os.path.basename(sys.argv[0]), *sys.argv[1:]]) + "\\n")
 """
 RUN_REST = "os.execvp(sys.argv[1], sys.argv[1:])\n"
-RUN_WORKER = "rest = sys.argv[sys.argv.index('--no-python') + 1:]\nos.execvp(rest[0], rest)\n"
+RUN_WORKER = "os.execvp('python', ['python', *sys.argv[sys.argv.index('-m'):]])\n"
 HOSTS = "if 'hostnames' in sys.argv: print('first\\nsecond')\n"
 UNTIL_TERM = """import signal
 signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(143))
@@ -87,27 +87,17 @@ def test_the_recipe_is_bash_and_tells_its_command_cost_and_scores() -> None:
 def test_every_process_trains_the_preset_with_the_given_options(cluster: dict[str, str], tmp_path: Path) -> None:
     run = str(tmp_path / "my run")
     assert ended(cluster, run, "tiny", "--tasks", "a.yaml,b.yaml", "--steps", "9") == 0
-    given = ["-m", "multimodel", "train", "tiny", "--tasks", "a.yaml,b.yaml", "--steps", "9"]
-    assert calls(cluster, "python") == [[*given, "--out", run]]
+    given = ["tiny", "--tasks", "a.yaml,b.yaml", "--steps", "9"]
+    (words,) = calls(cluster, "python")
+    assert words == ["-m", "multimodel", "train", *given, "--out", run, "--start-or-resume"]
     assert ["requeue", "7"] not in calls(cluster, "scontrol")
-
-
-def test_a_run_that_has_a_checkpoint_is_resumed(cluster: dict[str, str], tmp_path: Path) -> None:
-    run = tmp_path / "run"
-    (run / "checkpoints" / ".00000002.next.part").mkdir(parents=True)
-    assert ended(cluster, str(run), "tiny") == 0
-    (run / "checkpoints" / "00000001").mkdir()
-    assert ended(cluster, str(run), "tiny") == 0
-    first, second = calls(cluster, "python")
-    assert "--resume" not in first
-    assert second == ["-m", "multimodel", "train", "tiny", "--resume", "--out", str(run)]
 
 
 def test_torchrun_understands_its_words_and_meets_at_the_first_node(cluster: dict[str, str], tmp_path: Path) -> None:
     assert ended({**cluster, "SLURM_RESTART_COUNT": "3"}, str(tmp_path / "run"), "tiny") == 0
     (words,) = calls(cluster, "torchrun")
     options = get_args_parser().parse_args(words)
-    assert (options.nnodes, options.nproc_per_node, options.no_python) == ("2", "4", True)
+    assert (options.nnodes, options.nproc_per_node, options.module) == ("2", "4", True)
     assert (options.rdzv_backend, options.rdzv_endpoint, options.rdzv_id) == ("c10d", "first:29500", "7-3")
     assert options.max_restarts > 0
 
@@ -134,6 +124,6 @@ def test_train_has_the_options_that_the_recipe_gives(capsys: pytest.CaptureFixtu
     with pytest.raises(SystemExit):
         cli.main(["train", "--help"])
     told = capsys.readouterr().out
-    for option in ("--out", "--resume", "--tasks", "--batch-cost", "--steps", "--minutes"):
+    for option in ("--out", "--start-or-resume", "--tasks", "--batch-cost", "--steps", "--minutes"):
         assert option in told
         assert option in RECIPE.read_text()

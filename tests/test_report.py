@@ -237,13 +237,14 @@ def test_each_picture_is_a_drawing_of_its_own(run: Path, tmp_path: Path) -> None
     assert "speech, expert 1: 70.0%" in titles
 
 
-def test_the_training_command_gives_the_run_again(run: Path) -> None:
+@pytest.mark.parametrize(("steps", "minutes"), [(20, None), (20, 0.5), (7, None), (7, 0.5), (None, 0.5)])
+def test_the_training_command_gives_the_run_again(run: Path, steps: int | None, minutes: float | None) -> None:
     record = read_record(run)
     changed = replace(
         record,
         config=replace(
             record.config,
-            training=replace(record.config.training, rates={"parse": 2.0}, threads=None, minutes=0.5),
+            training=replace(record.config.training, rates={"parse": 2.0}, threads=None, steps=steps, minutes=minutes),
             model=replace(record.config.model, audio_channels=(4, 8, 16), mixture="dense"),
         ),
     )

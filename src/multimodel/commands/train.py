@@ -127,8 +127,14 @@ def launch(arguments: Sequence[str], processes: int) -> None:
 
 
 def parse(arguments: Sequence[str], default: Train) -> Train:
-    """The command, with these values where no option says otherwise."""
-    return tyro.cli(Train, args=arguments, prog="multimodel train", default=default)
+    """The command, with these values where no option says otherwise; one limit of the budget replaces the other."""
+    command = tyro.cli(Train, args=arguments, prog="multimodel train", default=default)
+    given = {word.split("=")[0] for word in arguments}
+    if "--steps" in given and "--minutes" not in given:
+        return dataclasses.replace(command, training=dataclasses.replace(command.training, minutes=None))
+    if "--minutes" in given and "--steps" not in given:
+        return dataclasses.replace(command, training=dataclasses.replace(command.training, steps=None))
+    return command
 
 
 def defaults(preset: Preset) -> Train:

@@ -12,6 +12,8 @@ from multimodel.presets import PRESETS
 from multimodel.report.record import Record
 from multimodel.tasks.mini8 import NAMES
 
+BUDGET = ("steps", "minutes")
+
 
 def command_lines(record: Record) -> list[str]:
     """Train, evaluate, report; the folder of the data is left out, as it differs between machines."""
@@ -28,8 +30,11 @@ def train_words(record: Record) -> list[str]:
     if tuple(record.tasks) != NAMES:
         words += ["--tasks", *record.tasks]
     if config.preset in PRESETS:
-        preset = PRESETS[config.preset]
-        words += options("--", asdict(config.training), asdict(preset.training))
+        preset, training = PRESETS[config.preset], asdict(config.training)
+        usual = asdict(preset.training)
+        if any(training[limit] != usual[limit] for limit in BUDGET):
+            usual |= dict.fromkeys(BUDGET)  # one limit takes the other's place
+        words += options("--", training, usual)
         words += options("--model.", asdict(config.model), asdict(preset.model))
         words += options("--data.", asdict(config.data), asdict(preset.data))
     return [*words, "--out", record.name]

@@ -22,7 +22,7 @@ class Observer(Protocol):
     def skipped(self, trainer: Trainer, task: str, position: int, reason: str, batches: Sequence[Batch]) -> None:
         """The step, whose batches begin at this position, is not taken; its gradients are still there."""
 
-    def cut(self, trainer: Trainer, task: str, count: int) -> None:
+    def halved(self, trainer: Trainer, task: str, count: int) -> None:
         """Memory was short: from here on the batches of a task are worked through in so many pieces."""
 
 
@@ -35,5 +35,5 @@ class Nobody:
     def skipped(self, trainer: Trainer, task: str, position: int, reason: str, batches: Sequence[Batch]) -> None:
         """As `Observer`."""
 
-    def cut(self, trainer: Trainer, task: str, count: int) -> None:
+    def halved(self, trainer: Trainer, task: str, count: int) -> None:
         """As `Observer`."""

@@ -123,10 +123,10 @@ def train(
 
 def paths(settings: TrainingSettings, processes: Processes) -> AbstractContextManager[None]:
     """The plain paths where the model is cut: compiled code wants whole weights, and only a CPU has any."""
-    return plain_paths() if cut(settings, processes) else nullcontext()
+    return plain_paths() if sharded(settings, processes) else nullcontext()
 
 
-def cut(settings: TrainingSettings, processes: Processes) -> bool:
+def sharded(settings: TrainingSettings, processes: Processes) -> bool:
     """Whether the model is cut among the processes."""
     return settings.sharding == "full" and processes.count > 1
 
@@ -205,7 +205,7 @@ def make_trainer(
     if initial and not resumed:
         initial(model)
     freeze(model, config.frozen)
-    if processes and cut(settings, processes):
+    if processes and sharded(settings, processes):
         shard(model)  # before any device has all of it
     optimiser = make_optimiser(model.to(device), settings)
     state = State(positions=dict.fromkeys(names, 0), averages=first_averages(names))

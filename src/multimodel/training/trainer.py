@@ -215,9 +215,9 @@ class Trainer:
             except RuntimeError as error:
                 if not out_of_memory(error):
                     raise
-            self.cut(batches)  # outside of the block above, whose error holds on to memory
+            self.halve(batches)  # outside of the block above, whose error holds on to memory
 
-    def cut(self, batches: list[Batch]) -> None:
+    def halve(self, batches: list[Batch]) -> None:
         """Halve what is worked through at a time, from here on."""
         task, largest = batches[0].task, max(map(len, batches))
         count = self.state.pieces.get(task, 1)
@@ -230,7 +230,7 @@ class Trainer:
         self.optimiser.zero_grad(set_to_none=True)
         if self.device.type == "cuda":
             torch.cuda.empty_cache()
-        self.observer.cut(self, task, 2 * count)
+        self.observer.halved(self, task, 2 * count)
 
     def attempt(self, batches: list[Batch]) -> tuple[float, Output]:
         """Leave the gradients of the mean loss over all processes' real targets; that loss, and the last output."""

@@ -64,7 +64,7 @@ class Watch:
         keep_step(self.run, incident, self.config, trainer.model, parts, trainer.seed, trainer.processes.rank)
         self.write(incident)
 
-    def cut(self, trainer: Trainer, task: str, count: int) -> None:
+    def halved(self, trainer: Trainer, task: str, count: int) -> None:
         """Say that memory is short."""
         what = f"memory is short: from here on batches of {task} are worked through in {count} pieces"
         self.tell(trainer, "memory", task, what)
