@@ -180,7 +180,7 @@ def test_what_a_run_is_made_of_cannot_change(
     ("words", "sentence"),
     [
         (["trian"], "There is no command 'trian': choose from data, train"),
-        (["train", "tinny", "--out", "RUN2"], "There is no preset 'tinny': choose from tiny, quickstart, base, paper"),
+        (["train", "tinny", "--out", "RUN2"], "There is no preset 'tinny': did you mean 'tiny'?"),
         (
             ["train", "tiny", "--out", "RUN2", "--tasks", "smell"],
             "There is no task 'smell': name a YAML file, or choose from speech",

@@ -111,6 +111,11 @@ def test_splits_that_begin_alike_are_joined_unless_one_is_called_so() -> None:
     assert column(found["train"], "pair.en") == ["word 0", "word 1", "word 0", "word 1", "word 2"]
 
 
+def test_splits_of_two_names_for_one_are_joined() -> None:
+    found = open_data(DatasetDict(train=made(), dev=made(4), validation=made(3)), Path())
+    assert {split: len(rows) for split, rows in found.items()} == {"train": 6, "dev": 7}
+
+
 def test_what_was_saved_to_disk_is_found_again(tmp_path: Path) -> None:
     made().save_to_disk(tmp_path / "alone")
     check(open_data("alone", tmp_path)[WHOLE], 6)

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from toy import toy_tasks
 
 from multimodel.batch import Batch
-from multimodel.tasks.batching import Stream, collate, epoch_batches, evaluation_batches, padding_share
+from multimodel.tasks.batching import Stream, collate, epoch_batches, evaluation_batches
 from multimodel.tasks.encoded import encode_examples
 
 VOCABULARY, TASKS = toy_tasks()
@@ -52,6 +52,13 @@ def test_equal_seed_and_epoch_give_equal_batches_and_others_do_not() -> None:
         other = as_lists(plan(lengths, **change))
         assert other != first
         assert not {frozenset(batch) for batch in other} & {frozenset(batch) for batch in first if len(batch) > 2}
+
+
+def padding_share(input_costs: np.ndarray, output_lengths: np.ndarray, batches: list[np.ndarray]) -> float:
+    """The share of the batches' padded cost that is padding."""
+    real = sum(int(input_costs[batch].sum() + output_lengths[batch].sum()) for batch in batches)
+    padded = sum(len(batch) * int(input_costs[batch].max() + output_lengths[batch].max()) for batch in batches)
+    return 1 - real / padded
 
 
 def test_little_of_a_batch_is_padding() -> None:
@@ -100,7 +107,7 @@ def equal(one: Batch, other: Batch) -> bool:
 def test_a_stream_resumed_anywhere_goes_on_as_if_never_stopped() -> None:
     whole = stream()
     batches = [whole.batch(position) for position in range(40)]
-    assert whole.epoch(39) > 2
+    assert sum(len(whole.plan(epoch)) for epoch in range(3)) < 40
     for start in (0, 7, 39):
         resumed = stream()
         assert all(equal(resumed.batch(position), batches[position]) for position in range(start, 40))
@@ -112,11 +119,10 @@ def test_each_epoch_of_a_stream_holds_every_example_once() -> None:
     position = 0
     for epoch in range(3):
         symbols = 0
-        while source.epoch(position) == epoch:
+        for _ in source.plan(epoch):
             symbols += source.batch(position).symbols
             position += 1
         assert symbols == source.encoded.output_lengths.sum()
-        assert position == sum(len(source.plan(number)) for number in range(epoch + 1))
 
 
 def test_streams_of_other_seeds_differ() -> None:

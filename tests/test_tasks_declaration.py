@@ -113,6 +113,7 @@ def test_the_name_is_the_files_and_paths_are_relative_to_it(tmp_path: Path, monk
         ({"limit": 0}, "the limit is 0 and must be above 0"),
         ({"name": "a.b"}, "cannot be named 'a.b': give it a name without dots"),
         ({"name": "a b"}, "cannot be named"),
+        ({"name": "mean"}, "cannot be named mean, which is a word of its own"),
         ({"name": "a\tb"}, "cannot be named"),
         ({"name": "a/b"}, "cannot be named"),
         ({"name": ""}, "cannot be named ''"),

@@ -155,7 +155,7 @@ def test_text_that_two_tasks_read_counts_once(monkeypatch: pytest.MonkeyPatch) -
         ([replace(REVIEWS, name="copy", output=Tree("tree")), both], [*TEXTS, *CELLS["tree"]]),
         ([few, REVIEWS], TEXTS),
         ([few, replace(few, name="classes", input=Category("text"), output=Category("label"))], TEXTS[:2]),
-        ([half, replace(half, name="all", held_out=0.01)], TEXTS),
+        ([half, replace(half, name="both", held_out=0.01)], TEXTS),
     ):
         counted.clear()
         declared_tasks(declared, SETTINGS)

@@ -21,7 +21,7 @@ def test_every_example_is_encoded_in_order(task: object) -> None:
     assert encoded.rows.tolist() == list(range(SIZES["train"]))
     assert len(encoded) == SIZES["train"]
     assert encoded.too_long == 0
-    np.testing.assert_array_equal(encoded.costs, encoded.input_costs + [len(output) for output in encoded.outputs])
+    assert encoded.output_lengths.tolist() == [len(output) for output in encoded.outputs]
     for row, example in enumerate(task.examples["train"]):
         np.testing.assert_array_equal(encoded.inputs[row], task.input.encode(example.input))
 
@@ -68,7 +68,7 @@ def test_what_was_encoded_comes_back_from_disk_unchanged(tmp_path: Path, name: s
     assert [file.stat().st_mtime_ns for file in sorted(tmp_path.iterdir())] == times
     for made, read in zip([*first.inputs, *first.outputs], [*second.inputs, *second.outputs], strict=True):
         np.testing.assert_array_equal(made, read)
-    np.testing.assert_array_equal(first.costs, second.costs)
+    np.testing.assert_array_equal(first.input_costs, second.input_costs)
     np.testing.assert_array_equal(first.rows, second.rows)
 
 

@@ -302,7 +302,16 @@ def test_moments_are_restored_by_name(tmp_path: Path, trainer: Trainer) -> None:
 
 @pytest.mark.parametrize(
     "change",
-    [{"step": "many"}, {"positions": [1]}, {"positions": {"en-de": "x"}}, {"norms": {"en-de": None}}, {"step": -1}],
+    [
+        {"step": "many"},
+        {"step": -1},
+        {"step": {}},
+        {"positions": [1]},
+        {"positions": 3},
+        {"positions": {"en-de": "x"}},
+        {"norms": {"en-de": None}},
+        {"diverged": 1},
+    ],
 )
 def test_a_state_of_other_types_is_refused(tmp_path: Path, trainer: Trainer, change: dict[str, Any]) -> None:
     place = save(tmp_path, trainer)

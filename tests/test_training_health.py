@@ -9,6 +9,7 @@ import pytest
 import torch
 from runs import CPU, found_in, toy_config, toy_trainer, weights
 from spoiled import TASKS, log, spoil
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from multimodel.batch import Batch
 from multimodel.errors import InputError
@@ -23,14 +24,16 @@ from multimodel.training.health import (
     ROLLBACKS,
     after_bad,
     after_good,
-    diverged,
+    failed_too_often,
+    given_up,
     rolled_back,
     trouble,
     troubles,
 )
 from multimodel.training.incidents import incidents
+from multimodel.training.processes import Processes
 from multimodel.training.state import State
-from multimodel.training.train import train
+from multimodel.training.train import taken_up, train
 
 
 @pytest.fixture(autouse=True)
@@ -114,6 +117,8 @@ def test_after_several_failures_in_a_row_training_goes_back_and_on_more_slowly(
     place = train(toy_config(TASKS, steps=30, checkpoint_steps=5, decay="none", warm_up=1), tmp_path, device=CPU)
     lines = log(tmp_path)
     assert [line["step"] for line in lines] == list(range(1, 31)), "each step is logged once"
+    board = EventAccumulator(str(tmp_path / "tensorboard")).Reload()
+    assert [event.step for event in board.Scalars("learning_rate")] == list(range(1, 31))
     (went,) = [one for one in incidents(tmp_path) if one.kind == "roll-back"]
     assert went.what in capsys.readouterr().err
     state = checkpoint.load_state(place)
@@ -142,8 +147,41 @@ def test_a_run_that_cannot_recover_ends_with_an_account_and_can_go_on_when_mende
     assert f"multimodel replay {run}" in str(told.value)
     assert [one.kind for one in incidents(run)].count("roll-back") == ROLLBACKS
     newest = checkpoint.latest(run)
-    assert checkpoint.load_state(newest).rollbacks == ROLLBACKS
+    assert given_up(checkpoint.load_state(newest))
     assert train(config, run, resume=True, device=CPU).name == "00000060"
+
+
+def test_a_run_that_is_stopped_after_its_last_roll_back_is_not_given_up() -> None:
+    first = State(positions={"a": 0, "b": 0}, averages={"a": 9.0, "b": 9.0})
+    tried = replace(first, rollbacks=ROLLBACKS, slowing=0.125, diverged="a", recovered=3)
+    assert taken_up(tried, first) == tried
+    over = replace(tried, rollbacks=ROLLBACKS + 1)
+    assert taken_up(over, first) == first
+
+
+def test_the_troubles_of_a_task_that_rests_are_over() -> None:
+    state = State(
+        positions={"a": 5, "b": 3}, averages={"a": 1.0, "b": 2.0}, failing={"a": 2, "b": 1}, rollbacks=2, diverged="a"
+    )
+    rested = taken_up(state, State(positions={"b": 0}, averages={"b": 9.0}))
+    assert (rested.failing, rested.rollbacks, rested.diverged) == ({"b": 1}, 0, "")
+    assert rested.positions == {"a": 5, "b": 3}
+
+
+def test_a_step_that_several_processes_took_on_one_task_counts_once() -> None:
+    class Two(Processes):
+        def each(self, value: float) -> list[float]:
+            return [value, value]
+
+        def wrap(self, model: torch.nn.Module) -> torch.nn.Module:
+            return model
+
+    trainer = toy_trainer(toy_config(("en-de", "speech"), placement="task-per-rank"))
+    trainer.processes = Two(rank=0, count=2)
+    trainer.settle(0.1, ["en-de", "en-de"], 1.0, math.inf)
+    assert (trainer.state.failing, trainer.state.skipped) == ({"en-de": 1}, 1)
+    trainer.settle(0.1, ["en-de", "speech"], math.nan, math.nan)
+    assert trainer.state.failing == {"en-de": 2, "speech": 1}
 
 
 def test_steps_that_failed_together_are_blamed_on_those_whose_loss_is_no_number() -> None:
@@ -170,13 +208,13 @@ def test_only_failures_in_a_row_are_a_divergence() -> None:
     for _ in range(IN_A_ROW - 1):
         after_bad(state, "a")
     after_good(state, "b", 1.0)
-    assert diverged(state) == ""
+    assert failed_too_often(state) == ""
     after_good(state, "a", 1.0)
     for _ in range(IN_A_ROW - 1):
         after_bad(state, "a")
-    assert diverged(state) == ""
+    assert failed_too_often(state) == ""
     after_bad(state, "a")
-    assert diverged(state) == "a"
+    assert failed_too_often(state) == "a"
 
 
 def test_after_going_back_weights_are_old_and_what_was_seen_is_not() -> None:

@@ -22,7 +22,10 @@ import multimodel
 from multimodel import cli
 from multimodel.tasks.batching import Stream
 from multimodel.training import checkpoint
-from multimodel.training.processes import Processes
+from multimodel.training.health import ROLLBACKS
+from multimodel.training.incidents import MOST_KEPT, incidents, kept_steps
+from multimodel.training.processes import Processes, is_first
+from multimodel.training.replay import replay
 from multimodel.training.sums import SUMS
 from multimodel.training.train import make_streams
 
@@ -188,6 +191,41 @@ def test_processes_leave_alone_what_their_task_does_not_use_and_go_on_where_one_
 
 
 @pytest.mark.slow
+def test_bad_moments_of_several_processes_are_those_of_the_run(alone: Path) -> None:
+    wild = ("--processes", "2", "--steps", "99", "--learning-rate", "1e30", "--warm-up", "0")
+    done = train(alone, "wild", *wild)
+    run = alone / "wild"
+    assert done.returncode == 2
+    assert f"again after {ROLLBACKS} roll-backs" in done.stderr, done.stderr
+    found = incidents(run)
+    assert [one.kind for one in found].count("roll-back") == ROLLBACKS
+    assert len(kept_steps(run)) == 2 * MOST_KEPT
+    step, _ = kept_steps(run)[-1]
+    shares = [replay(run, step, rank) for rank in range(2)]
+    assert [share.incident.step for share in shares] == [step, step]
+    assert all(share.loss != share.loss for share in shares), "with the weights of that time"
+    assert len(list((run / "incidents").glob("*/model.safetensors"))) == MOST_KEPT, "both have the same"
+
+
+@pytest.mark.parametrize(
+    ("variables", "expected"),
+    [
+        ({}, True),
+        ({"RANK": "1"}, True),
+        ({"RANK": "1", "TORCHELASTIC_RUN_ID": "7"}, False),
+        ({"RANK": "0", "TORCHELASTIC_RUN_ID": "7"}, True),
+    ],
+)
+def test_a_process_that_torchrun_did_not_start_is_the_first(
+    monkeypatch: pytest.MonkeyPatch, variables: dict[str, str], expected: bool
+) -> None:
+    for name in ("RANK", "TORCHELASTIC_RUN_ID"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    assert is_first() is expected
+
+
 def test_a_process_that_cannot_train_ends_all_with_one_sentence(tmp_path: Path) -> None:
     failed = train(tmp_path, "run", "--steps", "3", "--processes", "2")
     assert failed.returncode == 2

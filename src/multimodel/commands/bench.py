@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Literal
@@ -14,10 +14,10 @@ from tyro.conf import arg
 
 from multimodel.benchmark.run import PARTS, benchmark
 from multimodel.benchmark.setting import FULL, QUICK, Setting
-from multimodel.commands.train import split_names
+from multimodel.commands.words import split_names
 from multimodel.errors import InputError
 from multimodel.folders import mini8_folder
-from multimodel.presets import PRESETS
+from multimodel.runs import named_preset
 from multimodel.training.train import default_device
 
 
@@ -47,7 +47,7 @@ class Bench:
 def main(arguments: Sequence[str]) -> None:
     """Parse, measure, write."""
     command = tyro.cli(Bench, args=arguments, prog="multimodel bench")
-    names = checked(split_names(command.only), PARTS, "part")
+    names = checked(split_names(command.only))
     if min(command.rounds, 1 if command.threads is None else command.threads) < 1:
         raise InputError("The number of rounds and of threads must be above 0.")
     if command.threads:
@@ -74,13 +74,12 @@ def device_of(name: str | None) -> torch.device:
 def preset_of(command: Bench) -> str:
     """The preset of whole models."""
     usual = "base" if device_of(command.device).type == "cuda" else "quickstart"
-    (name,) = checked([command.preset or ("tiny" if command.quick else usual)], PRESETS, "preset")
-    return name
+    return named_preset(command.preset or ("tiny" if command.quick else usual))[0]
 
 
-def checked(names: Sequence[str], known: Mapping[str, object], kind: str) -> list[str]:
-    """The names, if all are known."""
+def checked(names: Sequence[str]) -> list[str]:
+    """The parts' names, if all are known."""
     for name in names:
-        if name not in known:
-            raise InputError(f"There is no {kind} {name!r}: choose from {', '.join(known)}.")
+        if name not in PARTS:
+            raise InputError(f"There is no part {name!r}: choose from {', '.join(PARTS)}.")
     return list(names)

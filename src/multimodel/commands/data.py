@@ -51,7 +51,7 @@ class Check:
     def run(self) -> None:
         """Check."""
         from multimodel.commands.check import check  # takes torch along, which `build` need not wait for
-        from multimodel.commands.train import split_names
+        from multimodel.commands.words import split_names
 
         check(split_names(self.tasks), self.preset, self.data_folder, self.out, self.most_bad)
 

@@ -11,7 +11,7 @@ import tyro
 from tyro.conf import Positional, arg
 
 from multimodel.commands.console import table_console
-from multimodel.commands.train import split_names
+from multimodel.commands.words import split_names
 from multimodel.evaluation.evaluate import EvaluationSettings
 from multimodel.evaluation.table import evaluation_table, samples_table
 from multimodel.runs import evaluate

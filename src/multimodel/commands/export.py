@@ -11,11 +11,12 @@ from rich.table import Table
 from tyro.conf import Positional
 
 from multimodel.commands.console import table_console
-from multimodel.commands.train import split_names
+from multimodel.commands.words import split_names
 from multimodel.errors import InputError
 from multimodel.evaluation.before_after import before_after_table
 from multimodel.runs import compare, export
 from multimodel.training import checkpoint
+from multimodel.training.tensors import count_numbers
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,6 +66,6 @@ def size_table(before: Path, after: Path) -> Table:
 def size(run: Path) -> tuple[str, str, str]:
     """The newest checkpoint's."""
     newest = checkpoint.latest(run)
-    count = sum(weights.numel() for weights in checkpoint.read_weights(newest).values())
+    count = count_numbers(newest / checkpoint.MODEL)
     megabytes = (newest / checkpoint.MODEL).stat().st_size / 1e6
     return f"{count:,}", str(checkpoint.load_config(newest).model.experts), f"{megabytes:.1f}"

@@ -16,6 +16,7 @@ from multimodel.errors import InputError
 from multimodel.model import MultiModel
 from multimodel.parameters import active_parameters, parameters
 from multimodel.presets import PRESETS, Preset
+from multimodel.runs import named_preset
 from multimodel.training.activations import Longest, Work, longest, without_memory, work
 from multimodel.training.memory import WAYS, checkpoint_bytes, moved_by_expert, moved_replicated, moved_sharded
 
@@ -57,8 +58,7 @@ class Largest:
 def main(arguments: Sequence[str]) -> None:
     """Parse and print the tables."""
     command = tyro.cli(Presets, args=arguments, prog="multimodel presets")
-    if command.preset not in PRESETS:
-        raise InputError(f"There is no preset {command.preset!r}: choose from {', '.join(PRESETS)}.")
+    named_preset(command.preset)
     if min(command.devices, default=1) < 1:
         raise InputError("The numbers of --devices must be above 0.")
     console = table_console()

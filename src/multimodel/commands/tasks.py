@@ -14,7 +14,7 @@ from rich.table import Table
 from tyro.conf import Positional
 
 from multimodel.commands.console import table_console
-from multimodel.commands.train import split_names
+from multimodel.commands.words import split_names
 from multimodel.errors import InputError
 from multimodel.folders import mini8_folder
 from multimodel.runs import YAML, check_word

@@ -16,15 +16,17 @@ from tyro.conf import Positional, arg
 
 from multimodel.build import Sizes
 from multimodel.commands.console import table_console
+from multimodel.commands.words import split_names
+from multimodel.doctor.system import usable_cores
 from multimodel.errors import InputError
 from multimodel.evaluation.before_after import before_after_table
 from multimodel.presets import PRESETS, Preset
-from multimodel.runs import YAML, compare, declare, task_name, with_data
+from multimodel.runs import YAML, compare, declare, named_preset, task_name, with_data
 from multimodel.tasks import mini8
 from multimodel.tasks.settings import DataSettings
 from multimodel.training import checkpoint
 from multimodel.training.adding import Adding, carry_over, grown_config
-from multimodel.training.interruption import SIGNALS, Asked
+from multimodel.training.interruption import SIGNALS, leave
 from multimodel.training.processes import is_first, under_torchrun
 from multimodel.training.run_config import RunConfig
 from multimodel.training.settings import TrainingSettings
@@ -69,8 +71,8 @@ def main(arguments: Sequence[str]) -> None:
         checkpoint.mend(outline.out)
     if outline.start_or_resume and checkpoint.checkpoints(outline.out):
         outline = dataclasses.replace(outline, resume=True)
-    if outline.preset not in PRESETS and not outline.add:
-        raise InputError(f"There is no preset {outline.preset!r}: choose from {', '.join(PRESETS)}.")
+    if not outline.add:
+        named_preset(outline.preset)
     if outline.processes > 1 and not under_torchrun():
         launch(arguments, outline.processes)
         return
@@ -113,16 +115,16 @@ def launch(arguments: Sequence[str], processes: int) -> None:
 
     if torch.cuda.is_available() and processes > torch.cuda.device_count():
         raise InputError(f"There are {torch.cuda.device_count()} GPUs here, too few for --processes {processes}.")
-    threads = max(1, (os.cpu_count() or 1) // processes)
+    threads = max(1, (usable_cores() or 1) // processes)
     os.environ.setdefault("OMP_NUM_THREADS", str(threads))
     try:
         torchrun(["--standalone", f"--nproc-per-node={processes}", "-m", "multimodel", "train", *arguments])
     except SignalException as error:
-        Asked.leave(error.sigval)
+        leave(error.sigval)
     except ChildFailedError as error:
         for number in SIGNALS:
             if any(failure.exitcode == 128 + number for failure in error.failures.values()):
-                Asked.leave(number)
+                leave(number)
         raise InputError(f"One of the {processes} processes failed; what it printed stands above.") from error
 
 
@@ -185,8 +187,3 @@ def own_defaults(config: RunConfig) -> Train:
     """What holds for a run where no option says otherwise."""
     tasks = tuple(task.name for task in config.trained)
     return Train(tasks=tasks, data_folder=None, training=config.training, model=config.model, data=config.data)
-
-
-def split_names(words: Sequence[str]) -> list[str]:
-    """Names given with spaces or commas between."""
-    return [name for word in words for name in word.split(",") if name]

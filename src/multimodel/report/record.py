@@ -9,13 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from safetensors import SafetensorError, safe_open
-
 from multimodel.errors import InputError
 from multimodel.evaluation.evaluate import Sample, TaskEvaluation, TeacherForced
 from multimodel.metrics import PRIMARY
 from multimodel.training import checkpoint
 from multimodel.training.run_config import RunConfig
+from multimodel.training.tensors import count_numbers
 from multimodel.training.trainer import StepReport
 
 EVALUATION, LOG = "evaluation.json", "log.jsonl"
@@ -60,9 +59,8 @@ def read_record(run: Path) -> Record:
 def count_parameters(weights: Path) -> int | None:
     """The numbers in a file of weights, by its header alone; None if it cannot be read."""
     try:
-        with safe_open(weights, framework="numpy") as tensors:
-            return sum(math.prod(tensors.get_slice(name).get_shape()) for name in tensors.keys())  # noqa: SIM118
-    except (OSError, SafetensorError):
+        return count_numbers(weights)
+    except InputError:
         return None
 
 

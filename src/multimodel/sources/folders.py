@@ -8,11 +8,11 @@ from pathlib import Path
 
 from multimodel.errors import InputError
 from multimodel.sources.rows import Rows, Table
+from multimodel.sources.splits import SPLITS
 from multimodel.sources.tables import read_table
 
 FILE, CLASS, SPLIT = "file", "class", "split"
 METADATA = ("metadata.csv", "metadata.tsv", "metadata.jsonl", "metadata.parquet")
-SPLIT_FOLDERS = {"train", "training", "dev", "val", "valid", "validation", "test"}
 
 
 def read_folder(folder: Path) -> Rows:
@@ -25,7 +25,7 @@ def read_folder(folder: Path) -> Rows:
         if (folder / name).is_file():
             return read_table(folder / name)
     inside = [path for path in sorted(folder.iterdir()) if path.is_dir() and not path.name.startswith(".")]
-    splits = bool(inside) and {path.name.lower() for path in inside} <= SPLIT_FOLDERS
+    splits = bool(inside) and {path.name.lower() for path in inside} <= SPLITS.keys()
     paths = [path for path in sorted(folder.glob("*/*/*" if splits else "*/*")) if _shown(path, folder)]
     if not paths:
         raise InputError(

@@ -15,15 +15,12 @@ import soundfile
 from multimodel.errors import InputError
 from multimodel.sources.files import regular_size
 from multimodel.sources.rows import Joined, Rows, Table, content_fingerprint, file_fingerprint
+from multimodel.sources.splits import SPLITS
 from multimodel.sources.tables import read_lines
 
 MOST_VALUES = 50_000_000  # samples of all channels of one cut: an hour of one channel at 13 kHz
 RECORDINGS, TEXT, SPEAKERS, SEGMENTS = "wav.scp", "text", "utt2spk", "segments"
-SPLITS = {
-    **dict.fromkeys(("train", "train_si284"), "train"),
-    **dict.fromkeys(("dev", "val", "valid", "validation", "test_dev93"), "dev"),
-    **dict.fromkeys(("test", "eval", "test_eval92"), "test"),
-}
+FOLDERS = {**SPLITS, "train_si284": "train", "test_dev93": "dev", "eval": "test", "test_eval92": "test"}
 
 
 class _Line(NamedTuple):
@@ -86,7 +83,7 @@ def read_cut(path: Path, start: float, end: float) -> bytes:
 
 
 def read_kaldi(folder: Path) -> Mapping[str, Rows] | Rows:
-    """Columns `file`, `text`, `speaker` and `utterance` of a data folder, or of folders named as in `SPLITS`.
+    """Columns `file`, `text`, `speaker` and `utterance` of a data folder, or of folders named as in `FOLDERS`.
 
     Relative paths in `wav.scp` count from the folder that it stands in. A command there is never run: its rows are
     damaged. Where there are `segments`, the cells of `file` hold cuts of the recordings as WAV bytes. Without
@@ -95,13 +92,13 @@ def read_kaldi(folder: Path) -> Mapping[str, Rows] | Rows:
     if (folder / RECORDINGS).is_file():
         return _read(folder, "")
     splits: dict[str, list[Rows]] = {}
-    for name, split in SPLITS.items():
+    for name, split in FOLDERS.items():
         if (folder / name / RECORDINGS).is_file():
             splits.setdefault(split, []).append(_read(folder, name))
     if not splits:
         raise InputError(
             f"{folder} holds no Kaldi data: it must hold {RECORDINGS} and {TEXT}, "
-            f"or folders with these that are named {', '.join(SPLITS)}."
+            f"or folders with these that are named {', '.join(FOLDERS)}."
         )
     return {split: Joined(parts) for split, parts in splits.items()}
 

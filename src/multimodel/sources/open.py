@@ -15,15 +15,11 @@ from multimodel.sources.corpora import CORPORA
 from multimodel.sources.folders import METADATA, read_folder
 from multimodel.sources.hub import SAVED, open_hub, open_saved, opened
 from multimodel.sources.rows import Joined, Rows, Table, columns_of, content_fingerprint, nearest
+from multimodel.sources.splits import SPLITS
 from multimodel.sources.tables import READERS, read_table, read_tables
 from multimodel.sources.wording import shown
 
 HUB = "hub:"
-SPLITS = {
-    **dict.fromkeys(("train", "training"), "train"),
-    **dict.fromkeys(("dev", "val", "valid", "validation"), "dev"),
-    "test": "test",
-}
 WHOLE = ""  # the split of data that is not divided yet
 
 
@@ -52,14 +48,15 @@ def split_name(word: str) -> str:
 
 def _by_split(found: Mapping[str, Rows]) -> dict[str, Rows]:
     """Those that are called like a split, else those that begin so together, as `train.100` and `train.360`."""
-    called = {SPLITS[name.lower()]: rows for name, rows in found.items() if name.lower() in SPLITS}
+    called: dict[str, list[Rows]] = {}
     begun: dict[str, list[Rows]] = {}
     for name, rows in found.items():
+        called.setdefault(SPLITS.get(name.lower(), WHOLE), []).append(rows)
         begun.setdefault(_first_word(name), []).append(rows)
-    splits = {split: Joined(parts) for split, parts in begun.items() if split != WHOLE and split not in called}
-    if not called and not splits:
+    splits: dict[str, Rows] = {split: Joined(parts) for split, parts in {**begun, **called}.items() if split != WHOLE}
+    if not splits:
         raise InputError(f"The data has the splits {', '.join(found)}: one must be named train.")
-    return {**called, **splits}
+    return splits
 
 
 def _first_word(name: str) -> str:

@@ -1,4 +1,6 @@
-"""Which split a sentence belongs to: fixed by its letters alone, hence the same in every task and build."""
+"""The words for splits; and which one a sentence belongs to: fixed by its letters alone, hence the same in every task
+and build.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +9,11 @@ import unicodedata
 from fractions import Fraction
 
 SHARE = Fraction(1, 20)
+SPLITS = {
+    **dict.fromkeys(("train", "training"), "train"),
+    **dict.fromkeys(("dev", "val", "valid", "validation"), "dev"),
+    "test": "test",
+}
 
 
 def key(text: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -57,13 +58,6 @@ def collate(task: Task, encoded: Encoded, indices: Sequence[int] | np.ndarray) -
     )
 
 
-def padding_share(input_costs: np.ndarray, output_lengths: np.ndarray, batches: Sequence[np.ndarray]) -> float:
-    """The share of the batches' padded cost that is padding."""
-    real = sum(int(input_costs[batch].sum() + output_lengths[batch].sum()) for batch in batches)
-    padded = sum(len(batch) * int(input_costs[batch].max() + output_lengths[batch].max()) for batch in batches)
-    return 1 - real / padded
-
-
 class Stream:
     """The endless sequence of a task's training batches; one integer says where in it training stands.
 
@@ -110,10 +104,6 @@ class Stream:
         rows = [self.rows(position + index).astype("<i8").tobytes() for index in range(count)]
         return hashlib.blake2b(b"|".join(rows), digest_size=8).hexdigest()
 
-    def epoch(self, position: int) -> int:
-        """Which pass through the examples the batch at `position` belongs to, from 0."""
-        return self._find(position)[0]
-
     def plan(self, epoch: int) -> list[np.ndarray]:
         """The batches of one epoch; the last plan asked for is kept."""
         if self._plan[0] != epoch:
@@ -135,7 +125,7 @@ class Stream:
         """Epoch of a position and that epoch's first position; a jump ahead plans the epochs between, once."""
         while self._starts[-1] <= position:
             self._starts.append(self._starts[-1] + len(self.plan(len(self._starts) - 1)))
-        epoch = int(np.searchsorted(self._starts, position, side="right")) - 1
+        epoch = bisect_right(self._starts, position) - 1
         return epoch, self._starts[epoch]
 
 

@@ -17,6 +17,7 @@ from multimodel.sources.wording import LONGEST_WORD, one_line, shown
 from multimodel.tasks.column_options import LARGEST, LONGEST_NAME, check_option, is_name
 from multimodel.tasks.columns import COLUMNS, Column, column_json
 
+RESERVED = ("all", "mean", "none")  # words for several tasks, or for no task, where names of tasks stand
 LARGEST_FILE = 100_000  # bytes: a declaration is a few lines
 LEAST_RATE = 1e-6  # and most, one to it: shares of rates are still numbers when they are divided by each other
 MOST_ROWS = 10**12
@@ -54,6 +55,8 @@ class Declaration:
     hint: str = ""
 
     def __post_init__(self) -> None:
+        if self.name in RESERVED:
+            raise InputError(f"A task cannot be named {self.name}, which is a word of its own: give it another name.")
         if not is_name(self.name) or any(letter in NOT_IN_NAMES or letter.isspace() for letter in self.name):
             raise InputError(
                 f"A task cannot be named {shown(self.name)}: give it a name without dots, commas, slashes and spaces, "

@@ -5,10 +5,10 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import uuid
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import IO
 from zipfile import BadZipFile
@@ -30,6 +30,7 @@ LETTER = 16  # bytes for each letter, until it is an id
 NAMED = 10
 SIDES = ("inputs", "outputs")
 INDEX = "index"
+THIS = uuid.uuid4().hex  # a process, on whichever machine; numbers of processes are the same on several
 
 Pair = tuple[np.ndarray, np.ndarray]
 """The arrays of an example's input and output."""
@@ -57,11 +58,6 @@ class Encoded:
     def output_lengths(self) -> np.ndarray:
         """Symbols of each output, (n,)."""
         return self.outputs.shapes[:, 0]
-
-    @cached_property
-    def costs(self) -> np.ndarray:
-        """Input cost and output length together, (n,)."""
-        return self.input_costs + self.output_lengths
 
     def take(self, places: np.ndarray) -> Encoded:
         """Some of the examples."""
@@ -247,7 +243,7 @@ def _part(path: Path | None, side: str, files: ExitStack) -> IO[bytes] | None:
 
 
 def _unfinished(path: Path, name: str) -> Path:
-    return path.with_suffix(f".{name}.{os.getpid()}.part")
+    return path.with_suffix(f".{name}.{THIS}-{os.getpid()}.part")
 
 
 def _save(path: Path, index: dict[str, np.ndarray]) -> Encoded:

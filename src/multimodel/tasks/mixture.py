@@ -101,16 +101,14 @@ def in_turn(step: int, shares: Sequence[float]) -> int:
 class MixtureRow:
     """What a mixture will do with one task, before the first step.
 
-    `symbols` are all target symbols of an epoch; `batch_symbols` and `batch_examples` means per batch; `share` of the
-    steps; `epochs` passes through the examples in all steps; `longest` the largest input cost and target length.
+    `symbols` are all target symbols of an epoch; `share` of the steps; `epochs` passes through the examples in all
+    steps; `longest` the largest input cost and target length.
     """
 
     task: str
     examples: int
     too_long: int
     symbols: int
-    batch_examples: float
-    batch_symbols: float
     share: float
     epochs: float
     longest_input: int
@@ -130,8 +128,6 @@ def _row(stream: Stream, share: float, steps: int) -> MixtureRow:
         examples=len(encoded),
         too_long=encoded.too_long,
         symbols=symbols,
-        batch_examples=len(encoded) / batches,
-        batch_symbols=symbols / batches,
         share=share,
         epochs=share * steps / batches,
         longest_input=int(encoded.input_costs.max()),

@@ -85,8 +85,7 @@ def presence(one: Declaration | None) -> str:
         found = open_examples(one)
     except InputError as error:
         return str(error).removeprefix(f"Task {one.name}: ")
-    splits = sorted(found, key=lambda split: ORDER.index(split) if split in ORDER else len(ORDER))
-    return ", ".join(f"{split} {len(found[split]):,}" for split in splits) or "no examples"
+    return ", ".join(f"{split} {len(found[split]):,}" for split in ORDER if split in found) or "no examples"
 
 
 def _parts(data: Any) -> Sequence[Any]:

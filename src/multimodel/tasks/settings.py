@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from multimodel.errors import InputError
@@ -33,3 +34,5 @@ class DataSettings:
     def __post_init__(self) -> None:
         if not 0 <= self.most_bad <= 1:
             raise InputError(f"The share most_bad is {self.most_bad} and must be from 0 to 1.")
+        if not 0 < self.max_seconds < math.inf:
+            raise InputError(f"The longest recording has {self.max_seconds} seconds and must have a number above 0.")

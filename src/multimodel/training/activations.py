@@ -21,11 +21,11 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from multimodel.batch import Batch, Route
 from multimodel.layers.paths import plain_paths
 from multimodel.layers.timing import timing_table
-from multimodel.loss import smoothed_cross_entropy
 from multimodel.model import MultiModel
 from multimodel.tasks.audio import Spectrogram
 from multimodel.tasks.image import CHANNELS, Image
 from multimodel.tasks.settings import DataSettings
+from multimodel.training.gradients import summed_loss
 from multimodel.training.settings import TrainingSettings
 
 SYMBOL_BYTES = 4  # as examples are kept
@@ -171,5 +171,4 @@ def work(model: MultiModel, batch: Batch, settings: TrainingSettings) -> Work:
 def loss(model: MultiModel, batch: Batch, smoothing: float) -> Tensor:
     """What a step descends, of real targets."""
     output = model(batch)
-    losses = smoothed_cross_entropy(output.logits, batch.targets, smoothing)
-    return losses.where(batch.target_mask, 0).sum() + output.balance
+    return summed_loss(output.logits, batch, smoothing) + output.balance

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -42,6 +43,12 @@ class Blame:
     def worst(self) -> list[int]:
         """The examples' places, the largest gradient first; one that is no number is larger than all."""
         return sorted(range(len(self.norms)), key=lambda place: -_finite_or_inf(self.norms[place]))
+
+
+def twin(model: MultiModel) -> MultiModel:
+    """The same model with gradients of its own; it takes no memory, and DDP does not hear of its backward passes."""
+    shared = {id(value): nn.Parameter(value.detach(), value.requires_grad) for value in model.parameters()}
+    return copy.deepcopy(model, {**shared, **{id(value): value for value in model.buffers()}})
 
 
 def repeated(model: MultiModel, settings: TrainingSettings, seed: int) -> Attempt:
@@ -124,5 +131,5 @@ def examples(batch: Batch) -> list[Batch]:
 def alone_of(model: nn.Module, example: Batch, attempt: Attempt) -> tuple[float, float]:
     """Loss of one example, and the norm of its gradient."""
     loss, _ = attempt([example])
-    gradients = [value.grad for value in model.parameters() if value.grad is not None]
-    return loss, float(nn.utils.get_total_norm(gradients))
+    found = [value.grad for value in model.parameters() if value.grad is not None]
+    return loss, float(nn.utils.get_total_norm(found))

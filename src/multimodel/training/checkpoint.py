@@ -23,7 +23,7 @@ from multimodel.tasks.vocabulary import Vocabulary
 from multimodel.training.keeping import best, kept
 from multimodel.training.kinds import KINDS, Kinds
 from multimodel.training.moments import empty_moments, load_moments, moment_tensors
-from multimodel.training.processes import together
+from multimodel.training.processes import sharing
 from multimodel.training.run_config import FORMAT, RunConfig
 from multimodel.training.settings import TrainingSettings
 from multimodel.training.sharding import is_sharded, read_sharded, write_sharded
@@ -81,7 +81,7 @@ def save(run: Path, config: RunConfig, model: nn.Module, optimiser: torch.optim.
     take it; what stood there before then still stands.
     """
     place, part = place_of(run, state.step), _part(run, state.step, "next")
-    processes = together(model)
+    processes = sharing(model)
     try:
         if processes.first:
             mend(run)
@@ -236,7 +236,7 @@ def restore(checkpoint: Path, model: nn.Module, optimiser: torch.optim.Optimizer
         return
     _check_fit(checkpoint, model)
     empty_moments(checkpoint / OPTIMISER, model, optimiser)
-    if together(model).first:
+    if sharing(model).first:
         for file in (MODEL, OPTIMISER):
             check_sum(checkpoint / file)
     read_sharded(checkpoint, {**model.state_dict(), **moment_tensors(model, optimiser)})

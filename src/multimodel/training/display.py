@@ -100,14 +100,9 @@ class Display:
         self.live = Live(console=console, refresh_per_second=2) if console.is_terminal else None
         self.seconds = 0.0
         self.next_line = 0.0
-        self.log: IO[str] | None = None
 
     def __enter__(self) -> Display:
-        from torch.utils.tensorboard.writer import SummaryWriter  # imports take a second, and only training needs it
-
-        self.run.mkdir(parents=True, exist_ok=True)
-        self.log = self.opened(self.step)
-        self.board = SummaryWriter(str(self.run / "tensorboard"), purge_step=self.step + 1)
+        self.open_logs(self.step)
         if self.live:
             self.live.start()
         return self
@@ -117,19 +112,26 @@ class Display:
     ) -> None:
         if self.live:
             self.live.stop()
-        if self.log:
-            self.log.close()
-        self.board.close()
+        self.close_logs()
 
-    def opened(self, step: int) -> IO[str]:
-        """The log, up to this step; a killed run leaves whole lines."""
+    def open_logs(self, step: int) -> None:
+        """Go on after this step, and forget those that came later; a killed run leaves whole lines."""
+        from torch.utils.tensorboard.writer import SummaryWriter  # imports take a second, and only training needs it
+
+        self.run.mkdir(parents=True, exist_ok=True)
         forget(self.run / LOG, step)
-        return (self.run / LOG).open("a", buffering=1, encoding="utf-8")
+        self.log: IO[str] = (self.run / LOG).open("a", buffering=1, encoding="utf-8")
+        self.board = SummaryWriter(str(self.run / "tensorboard"), purge_step=step + 1)
+
+    def close_logs(self) -> None:
+        """All that was logged is in the files."""
+        self.log.close()
+        self.board.close()
 
     def show(self, reports: Sequence[StepReport], progress: float) -> None:
         """Log a step, which several processes may have taken on tasks of their own, and show the averages."""
         for report in reports:
-            self.note(report)
+            self.log_step(report)
         report = reports[0]
         self.seconds += report.seconds
         self.bar.update(self.bar_task, completed=min(progress, 1.0), description=f"{progress:.0%} · step {report.step}")
@@ -139,9 +141,8 @@ class Display:
             self.next_line = self.seconds + PLAIN_SECONDS
             self.console.print(self.line(report, progress), highlight=False, soft_wrap=True)
 
-    def note(self, report: StepReport) -> None:
+    def log_step(self, report: StepReport) -> None:
         """Log a step."""
-        assert self.log is not None
         if not report.skipped:
             self.averages.add(report)
         self.log.write(json.dumps(strict(asdict(report))) + "\n")
@@ -152,7 +153,6 @@ class Display:
 
     def show_held_out(self, step: int, losses: Mapping[str, float]) -> None:
         """Show the losses on held-out examples; what is logged until here is on disk before the checkpoint is."""
-        assert self.log is not None
         os.fsync(self.log.fileno())
         for task, loss in losses.items():
             self.board.add_scalar(f"held-out loss/{task}", loss, step)
@@ -162,9 +162,8 @@ class Display:
 
     def roll_back(self, task: str, failed: int, state: State) -> None:
         """Say that training goes on from an earlier step, and forget the steps after it."""
-        assert self.log is not None
-        self.log.close()
-        self.log = self.opened(state.step)
+        self.close_logs()
+        self.open_logs(state.step)
         what = (
             f"training on {task} failed {IN_A_ROW} times in a row: back from step {failed} to step {state.step}, "
             f"from here on at {state.slowing:g} of the learning rate"

@@ -14,6 +14,7 @@ from multimodel.errors import InputError
 from multimodel.tasks.mixture import FIRST_AVERAGE
 from multimodel.training import checkpoint
 from multimodel.training.run_config import RunConfig
+from multimodel.training.state import State
 from multimodel.training.trainer import make_optimiser
 
 LAYERS = ("encoder.experts", "decoder.experts")
@@ -69,7 +70,12 @@ def write_part(
         part = dataclasses.replace(part, model=dataclasses.replace(part.model, experts=count))
     model = part.build()
     model.load_state_dict(kept_weights(checkpoint.read_weights(newest), model, keep))
-    state = checkpoint.load_state(newest)
-    state.positions = {name: state.positions.get(name, 0) for name in names}
-    state.averages = {name: state.averages.get(name, FIRST_AVERAGE) for name in names}
+    known = checkpoint.load_state(newest)
+    state = State(
+        step=known.step,
+        seconds=known.seconds,
+        slowing=known.slowing,
+        positions={name: known.positions.get(name, 0) for name in names},
+        averages={name: known.averages.get(name, FIRST_AVERAGE) for name in names},
+    )
     return checkpoint.save(out, part, model, make_optimiser(model, part.training), state)

@@ -53,7 +53,7 @@ def after_bad(state: State, task: str) -> None:
     state.recovered = 0
 
 
-def diverged(state: State) -> str:
+def failed_too_often(state: State) -> str:
     """The task that failed so often in a row that the weights, not its data, are to blame; empty where none did."""
     return next((task for task, times in state.failing.items() if times >= IN_A_ROW), "")
 
@@ -69,11 +69,11 @@ def rolled_back(good: State, now: State) -> State:
         slowing=now.slowing * SLOWER,
         pieces=now.pieces,
         failing={},
-        diverged=diverged(now),
+        diverged=failed_too_often(now),
         recovered=0,
     )
 
 
 def given_up(state: State) -> bool:
-    """Whether a run ended because going back did not help."""
-    return state.rollbacks >= ROLLBACKS and not state.failing
+    """Whether going back has not helped so often that the run is to end."""
+    return state.rollbacks > ROLLBACKS

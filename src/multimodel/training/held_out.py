@@ -37,7 +37,8 @@ class HeldOut:
         device = next(model.parameters()).device
         found = {}
         for task, batches in self.batches.items():
-            nats = sum(float(summed_loss(model(batch.to(device)).logits, batch.to(device), 0.0)) for batch in batches)
+            there = [batch.to(device) for batch in batches]
+            nats = sum(float(summed_loss(model(batch).logits, batch, 0.0)) for batch in there)
             found[task] = nats / sum(batch.symbols for batch in batches)
         model.train()
         return found if all(map(math.isfinite, found.values())) else {}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,42 +14,20 @@ from multimodel.training.lines import add_line, read_lines
 from multimodel.training.settings import TrainingSettings
 
 LINES = "mixtures.jsonl"
-SINGLE = ("rule", "temperature", "cap", "seed", "batch_cost", "batch_examples", "accumulate", "placement")
+OF_MIXTURE = ("rule", "temperature", "cap", "seed")
+OF_BATCHES = ("batch_cost", "batch_examples", "accumulate", "placement")
 SAMPLED = 256  # examples whose content is looked at: to read all of them would take as long as an epoch
 
 
-@dataclass(frozen=True, kw_only=True)
-class Definition:
+def definition(mixture: Mixture, streams: Mapping[str, Stream], settings: TrainingSettings) -> dict[str, Any]:
     """What decides which examples a step takes; per task its rate, its number of examples, and a digest of them."""
-
-    rule: str
-    temperature: float
-    cap: int | None
-    seed: int
-    batch_cost: int
-    batch_examples: int
-    accumulate: int
-    placement: str
-    rates: dict[str, float]
-    examples: dict[str, int]
-    digests: dict[str, str]
-
-
-def definition(mixture: Mixture, streams: Mapping[str, Stream], settings: TrainingSettings) -> Definition:
-    """The mixture as it is now."""
-    return Definition(
-        batch_cost=settings.batch_cost,
-        batch_examples=settings.batch_examples,
-        accumulate=settings.accumulate,
-        placement=settings.placement,
-        rule=mixture.rule,
-        temperature=mixture.temperature,
-        cap=mixture.cap,
-        seed=mixture.seed,
-        rates=dict(zip(mixture.names, mixture.rates, strict=True)),
-        examples=dict(zip(mixture.names, mixture.examples, strict=True)),
-        digests={name: digest(stream.encoded) for name, stream in streams.items()},
-    )
+    return {
+        **{name: getattr(mixture, name) for name in OF_MIXTURE},
+        **{name: getattr(settings, name) for name in OF_BATCHES},
+        "rates": dict(zip(mixture.names, mixture.rates, strict=True)),
+        "examples": dict(zip(mixture.names, mixture.examples, strict=True)),
+        "digests": {name: digest(stream.encoded) for name, stream in streams.items()},
+    }
 
 
 def digest(encoded: Encoded) -> str:
@@ -63,13 +40,13 @@ def digest(encoded: Encoded) -> str:
     return found.hexdigest()
 
 
-def note_mixture(run: Path, step: int, now: Definition) -> list[str]:
+def note_mixture(run: Path, step: int, now: Mapping[str, Any]) -> list[str]:
     """Note the mixture from this step on where it is not the one before; what has changed, a sentence each."""
     before = last_mixture(run)
-    if before == asdict(now):
+    if before == now:
         return []
-    add_line(run / LINES, {"after_step": step, **asdict(now)})
-    return changes(before, asdict(now)) if before and step else []
+    add_line(run / LINES, {"after_step": step, **now})
+    return changes(before, now) if before and step else []
 
 
 def last_mixture(run: Path) -> dict[str, Any] | None:
@@ -80,7 +57,9 @@ def last_mixture(run: Path) -> dict[str, Any] | None:
 
 def changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
     """What is different between two definitions."""
-    found = [f"{key}: {before.get(key)} → {now[key]}" for key in SINGLE if before.get(key) != now[key]]
+    found = [
+        f"{key}: {before.get(key)} → {now[key]}" for key in (*OF_MIXTURE, *OF_BATCHES) if before.get(key) != now[key]
+    ]
     for task in sorted(before.get("rates", {}).keys() | now["rates"].keys()):
         found += _task_changes(task, before, now)
     return found

@@ -53,9 +53,16 @@ def step_folder(run: Path, step: int, rank: int = 0) -> Path:
     return run / FOLDER / f"{step:08d}-{rank}"
 
 
-def kept_steps(run: Path) -> list[tuple[int, int]]:
+def weights_folder(run: Path, step: int, rank: int = 0) -> Path:
+    """Where the weights are that one process had in a skipped step."""
+    own = step_folder(run, step, rank)
+    return own if (own / MODEL).is_file() else step_folder(run, step)
+
+
+def kept_steps(run: Path, rank: int | None = None) -> list[tuple[int, int]]:
     """The steps that can be repeated, each with the rank of a process that kept its share, the latest kept last."""
-    places = [place.parent for place in (run / FOLDER).glob(f"[0-9]*-[0-9]*/{ACCOUNT}")]
+    ranks = "[0-9]*" if rank is None else str(rank)
+    places = [place.parent for place in (run / FOLDER).glob(f"[0-9]*-{ranks}/{ACCOUNT}")]
     places.sort(key=lambda place: (place / ACCOUNT).stat().st_mtime_ns)
     return [(int(step), int(rank)) for step, rank in (place.name.split("-") for place in places)]
 
@@ -68,14 +75,20 @@ def keep_step(
     batches: Sequence[Batch],
     seed: int,
     rank: int = 0,
+    *,
+    weights: bool = True,
 ) -> None:
-    """Keep a skipped step's weights and batches, and forget the oldest such step where there are many."""
+    """Keep a skipped step's batches and `weights`, and forget the oldest such step where there are many.
+
+    Where all processes have the same weights, the first one's are enough.
+    """
     place = step_folder(run, incident.step, rank)
     part = place.with_name(f".{place.name}.part")
     shutil.rmtree(part, ignore_errors=True)
     part.mkdir(parents=True)
     write_settings(part, config)
-    write_tensors(model.state_dict(), part / MODEL)
+    if weights:
+        write_tensors(model.state_dict(), part / MODEL)
     for number, batch in enumerate(batches):
         write_tensors({name: getattr(batch, name) for name in FIELDS}, part / f"batch-{number}.safetensors")
     account = strict(asdict(incident)) | {"seed": seed, "routes": [asdict(batch.route) for batch in batches]}
@@ -83,9 +96,8 @@ def keep_step(
     write_sums(part)
     shutil.rmtree(place, ignore_errors=True)
     os.replace(part, place)
-    own = [step for step, other in kept_steps(run) if other == rank]
-    for step in own[:-MOST_KEPT]:
-        shutil.rmtree(step_folder(run, step, rank))
+    for old, _ in kept_steps(run, rank)[:-MOST_KEPT]:  # those of other processes come and go meanwhile
+        shutil.rmtree(step_folder(run, old, rank))
 
 
 def read_step(run: Path, step: int, rank: int = 0) -> tuple[Incident, list[Batch], int]:

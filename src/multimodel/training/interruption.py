@@ -8,6 +8,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
+from typing import NoReturn
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
@@ -18,12 +19,12 @@ class Asked:
     def __init__(self) -> None:
         self.signal = 0
 
-    @staticmethod
-    def leave(signal_number: int) -> None:
-        """End the program as that signal would have: exit code 130 after Ctrl-C, 143 after SIGTERM."""
-        if signal_number == signal.SIGTERM:
-            sys.exit(128 + signal.SIGTERM)
-        raise KeyboardInterrupt
+
+def leave(number: int) -> NoReturn:
+    """End the program as that signal would have: exit code 130 after Ctrl-C, 143 after SIGTERM."""
+    if number == signal.SIGTERM:
+        sys.exit(128 + signal.SIGTERM)
+    raise KeyboardInterrupt
 
 
 @contextmanager

@@ -10,12 +10,11 @@ from rich.console import Console
 from multimodel.errors import InputError
 from multimodel.training import checkpoint
 from multimodel.training.display import Display
-from multimodel.training.health import ROLLBACKS, diverged, rolled_back
+from multimodel.training.health import ROLLBACKS, failed_too_often, given_up, rolled_back
 from multimodel.training.held_out import HeldOut, make_held_out
-from multimodel.training.interruption import interruption
+from multimodel.training.interruption import interruption, leave
 from multimodel.training.run_config import RunConfig
 from multimodel.training.sharding import is_sharded
-from multimodel.training.state import State
 from multimodel.training.trainer import Trainer
 
 
@@ -36,7 +35,7 @@ def run_to_end(trainer: Trainer, config: RunConfig, run: Path, console: Console)
                 reports = trainer.processes.all_of(report) if trainer.apart else [report]
                 if display:
                     display.show(reports, trainer.progress)
-                if diverged(trainer.state):
+                if failed_too_often(trainer.state):
                     roll_back(trainer, config, run, display)
                 elif report.step % every == 0 and trainer.progress < 1 and not trainer.state.failing:
                     save(trainer, config, run, held_out, display)
@@ -44,7 +43,7 @@ def run_to_end(trainer: Trainer, config: RunConfig, run: Path, console: Console)
             save(trainer, config, run, held_out, display)
         if stopped:
             console.print(f"Stopped at step {trainer.state.step}: `--resume` goes on from there.", soft_wrap=True)
-            asked.leave(stopped)
+            leave(stopped)
     return checkpoint.place_of(run, trainer.state.step)
 
 
@@ -67,25 +66,28 @@ def roll_back(trainer: Trainer, config: RunConfig, run: Path, display: Display |
 
     Raises `InputError`, an account, where that has not helped several times.
     """
-    task, failed = diverged(trainer.state), trainer.state.step
+    task, failed = failed_too_often(trainer.state), trainer.state.step
     trainer.processes.wait()  # until the others have noted what they found
     good = checkpoint.latest_good(run)
-    if trainer.state.rollbacks >= ROLLBACKS:
-        raise InputError(account(run, task, trainer.state, int(good.name)))
     checkpoint.restore(good, trainer.model, trainer.optimiser)
     trainer.state = rolled_back(checkpoint.load_state(good), trainer.state)
+    over = given_up(trainer.state)
     trainer.processes.wait()  # until all have read what is now written anew
     if display:
         checkpoint.drop_after(run, trainer.state.step)
-        display.roll_back(task, failed, trainer.state)
+        if not over:
+            display.roll_back(task, failed, trainer.state)
     write(trainer, config, run)
+    if over:
+        trainer.processes.wait()  # until it is written: where one process ends torchrun ends the others
+        raise InputError(account(run, task, failed, trainer.state.step))
 
 
-def account(run: Path, task: str, state: State, newest: int) -> str:
+def account(run: Path, task: str, failed: int, good: int) -> str:
     """What to say when a run is given up."""
     return (
-        f"Training on {task} diverged at step {state.step}, again after {state.rollbacks} roll-backs, each at half the "
-        f"learning rate of the one before. The checkpoint of step {newest} is whole. "
+        f"Training on {task} diverged at step {failed}, again after {ROLLBACKS} roll-backs, each at half the "
+        f"learning rate of the one before. The checkpoint of step {good} is whole. "
         f"`multimodel replay {run}` shows which examples and layers were at fault: mend the data of {task}, or go on "
         "with --resume and a lower --learning-rate."
     )

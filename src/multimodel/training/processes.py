@@ -50,14 +50,14 @@ class Processes:
         distributed.all_reduce(together)
         return together.tolist()
 
-    def each(self, *values: float) -> list[list[float]]:
-        """The values of every process, in the order of ranks."""
+    def each(self, value: float) -> list[float]:
+        """The number of every process, in the order of ranks."""
         if self.count == 1:
-            return [list(values)]
-        own = torch.tensor(values, dtype=torch.float64)
+            return [value]
+        own = torch.tensor(value, dtype=torch.float64)
         found = [torch.empty_like(own) for _ in range(self.count)]
         distributed.all_gather(found, own)
-        return [one.tolist() for one in found]
+        return [float(one) for one in found]
 
     def all_of(self, value: Value) -> list[Value]:
         """What every process has, in the order of ranks."""
@@ -79,14 +79,14 @@ class Processes:
         self.most(0)
 
 
-def together(model: nn.Module) -> Processes:
+def sharing(model: nn.Module) -> Processes:
     """The processes among which a model is cut; one that is whole is this process's alone."""
     return Processes(distributed.get_rank(), distributed.get_world_size()) if is_sharded(model) else Processes()
 
 
 def is_first() -> bool:
     """Whether this process may speak for all, also before they are joined."""
-    return os.environ.get("RANK", "0") == "0"
+    return not under_torchrun() or os.environ["RANK"] == "0"
 
 
 def under_torchrun() -> bool:

@@ -8,7 +8,7 @@ from pathlib import Path
 from multimodel.training.blame import Blame, blame, repeated
 from multimodel.training.checkpoint import load_config, load_model
 from multimodel.training.gradients import clip
-from multimodel.training.incidents import Incident, read_step, step_folder
+from multimodel.training.incidents import Incident, read_step, weights_folder
 from multimodel.training.kinds import KINDS, Kinds
 
 
@@ -25,10 +25,9 @@ class Replayed:
 def replay(run: Path, step: int, rank: int = 0, kinds: Kinds = KINDS) -> Replayed:
     """Repeat the share that one process had of a skipped step; raises `InputError` for one that is not kept."""
     incident, batches, seed = read_step(run, step, rank)
-    place = step_folder(run, step, rank)
+    place = weights_folder(run, step, rank)
     config = load_config(place, kinds)
     model = load_model(place, config)
-
     attempt = repeated(model, config.training, seed)
     loss, _ = attempt(batches)
     norm = clip(model.parameters(), float("inf"))

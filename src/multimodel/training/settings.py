@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Literal
@@ -13,7 +14,8 @@ Precision = Literal["float32", "bfloat16"]
 COUNTS = ("steps", "batch_cost", "batch_examples", "accumulate", "cap", "checkpoint_steps", "keep", "threads")
 SHARES = ("beta1", "beta2", "label_smoothing")
 LIMITS: tuple[tuple[tuple[str, ...], str, Callable[[float], bool]], ...] = (
-    ((*COUNTS, "minutes", "temperature", "learning_rate", "clip"), "above 0", lambda value: value > 0),
+    ((*COUNTS, "temperature", "learning_rate", "clip"), "above 0", lambda value: value > 0),
+    (("minutes",), "a number above 0", lambda value: 0 < value < math.inf),
     (("seed", "warm_up", "weight_decay", "held_out"), "0 or more", lambda value: value >= 0),
     (SHARES, "from 0 to below 1", lambda value: 0 <= value < 1),
 )

@@ -37,11 +37,16 @@ def state_from_json(values: dict[str, Any]) -> State:
     state = State(**values)
     for one in fields(State):
         value = getattr(state, one.name)
-        parts = list(value.values()) if str(one.type).startswith("dict") and isinstance(value, dict) else [value]
         if one.type == "str":
             good = isinstance(value, str)
+        elif str(one.type).startswith("dict"):
+            good = isinstance(value, dict) and all(map(_is_amount, value.values()))
         else:
-            good = all(isinstance(part, int | float) and part >= 0 for part in parts)
+            good = _is_amount(value)
         if not good:
             raise TypeError(f"{one.name} is {value!r}")
     return state
+
+
+def _is_amount(value: Any) -> bool:
+    return isinstance(value, int | float) and value >= 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import re
 from collections.abc import Mapping
@@ -59,6 +60,11 @@ def headers(path: Path) -> dict[str, Header]:
             return {name: Header(tuple(part.get_shape()), part.get_dtype()) for name, part in slices.items()}
     except (OSError, SafetensorError) as error:
         raise InputError(f"{path} cannot be read ({error}): the checkpoint is incomplete.") from error
+
+
+def count_numbers(path: Path) -> int:
+    """Numbers in a file's tensors."""
+    return sum(math.prod(held.shape) for held in headers(path).values())
 
 
 def header(tensor: Tensor) -> Header:

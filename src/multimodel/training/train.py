@@ -228,12 +228,20 @@ def make_trainer(
 def taken_up(state: State, first: State) -> State:
     """The state of a run to go on with, and of tasks that rested until here the first one.
 
-    Where it had been given up its user has seen to it, and its learning rate is the full one again.
+    Troubles of a task that rests from here on are over. Where the run had been given up its user has seen to it, and
+    its learning rate is the full one again.
     """
     known = dataclasses.replace(
-        state, positions=first.positions | state.positions, averages=first.averages | state.averages
+        state,
+        positions=first.positions | state.positions,
+        averages=first.averages | state.averages,
+        failing={task: times for task, times in state.failing.items() if task in first.positions},
     )
-    return dataclasses.replace(known, rollbacks=0, slowing=1.0) if given_up(state) else known
+    if given_up(state):
+        return dataclasses.replace(known, rollbacks=0, diverged="", recovered=0, slowing=1.0)
+    if state.diverged not in first.positions:
+        return dataclasses.replace(known, rollbacks=0, diverged="", recovered=0)
+    return known
 
 
 def freeze(model: nn.Module, parts: Sequence[str]) -> None:

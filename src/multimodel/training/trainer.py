@@ -124,7 +124,7 @@ class Trainer:
         if skipped not in ("", ELSEWHERE):
             self.observer.skipped(self, task, position, skipped, batches)
         self.observer.used(self, task, output.use)
-        examples, symbols, seconds = self.together(batches, time.perf_counter() - started)
+        examples, symbols, seconds = self.counted(batches, time.perf_counter() - started)
         state.step += 1
         state.seconds += seconds
         return StepReport(
@@ -156,16 +156,18 @@ class Trainer:
     def settle(self, rate: float, tasks: Sequence[str], loss: float, norm: float) -> str:
         """Take the step, or say why not; every process keeps the same account of it."""
         state = self.state
-        losses = [lost for (lost,) in self.processes.each(loss)] if self.apart else [loss]
+        losses = self.processes.each(loss) if self.apart else [loss]
         reasons = troubles(state, tasks, losses, norm, self.settings.clip)
         if not any(reasons):
             self.descend(rate)
         state.skipped += any(reasons)
-        for task, lost, reason in zip(tasks, losses, reasons, strict=True):
-            if reason:
+        for task in dict.fromkeys(tasks):  # once, however many processes took it
+            if any(reason for other, reason in zip(tasks, reasons, strict=True) if other == task):
                 after_bad(state, task)
             elif not any(reasons):
                 after_good(state, task, norm)
+        for task, lost in zip(tasks, losses, strict=True):
+            if not any(reasons):
                 state.averages = updated_averages(state.averages, task, lost)
         return reasons[self.place] or (ELSEWHERE if any(reasons) else "")
 
@@ -174,7 +176,7 @@ class Trainer:
         """Of the step's random numbers, which so depend on its place in the run alone."""
         return self.settings.seed * 1_000_003 + self.state.step + self.processes.rank * 1_000_000_007
 
-    def together(self, batches: list[Batch], seconds: float) -> tuple[int, int, float]:
+    def counted(self, batches: list[Batch], seconds: float) -> tuple[int, int, float]:
         """Examples and symbols of all processes' batches, and the first process's seconds: one clock for all."""
         counted = [batch for batch in batches if batch.symbols]
         examples, symbols, agreed = self.processes.total(
@@ -187,7 +189,7 @@ class Trainer:
         return int(examples), int(symbols), agreed
 
     def rehearse(self, task: str) -> float:
-        """Seconds that a batch of this task takes; nothing is learned and the state stays."""
+        """Seconds that a batch of this task takes; nothing is learned, and no batch counts as taken."""
         batch = self.streams[task].batch(self.state.positions[task]).to(self.device)
         started = time.perf_counter()
         self.accumulate([batch])

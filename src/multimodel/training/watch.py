@@ -12,7 +12,7 @@ from multimodel.errors import InputError
 from multimodel.layers.experts import ExpertUse
 from multimodel.tasks.batching import Stream
 from multimodel.tasks.task import TRAIN
-from multimodel.training.blame import blame, repeated
+from multimodel.training.blame import blame, repeated, twin
 from multimodel.training.collapse import ExpertUseOverTime
 from multimodel.training.incidents import Incident, keep_step, note
 from multimodel.training.run_config import RunConfig
@@ -45,7 +45,8 @@ class Watch:
             self.tell(trainer, "skipped", task, f"step {trainer.state.step + 1} of {task} was skipped: {reason}")
             return
         parts, ids = trainer.parts(own), drawn_ids(trainer, task, position)
-        found = blame(trainer.model, parts, repeated(trainer.model, trainer.settings, trainer.seed))
+        model = twin(trainer.model)
+        found = blame(model, parts, repeated(model, trainer.settings, trainer.seed))
         what = (
             f"step {trainer.state.step + 1} of {task} was skipped: {reason}; "
             f"first in {found.layer}; examples {', '.join(ids[place] for place in found.worst[:NAMED])}"
@@ -61,7 +62,9 @@ class Watch:
             ],
         }
         incident = Incident(step=trainer.state.step + 1, kind="skipped", task=task, what=what, details=details)
-        keep_step(self.run, incident, self.config, trainer.model, parts, trainer.seed, trainer.processes.rank)
+        rank = trainer.processes.rank
+        weights = rank == 0 or trainer.apart
+        keep_step(self.run, incident, self.config, trainer.model, parts, trainer.seed, rank, weights=weights)
         self.write(incident)
 
     def halved(self, trainer: Trainer, task: str, count: int) -> None:
