@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from itertools import product
+from threading import Event
 from typing import NamedTuple
 
 import pytest
 import tiny
 import torch
 from jaxtyping import Bool, Float, Int, Num
+from threads import threads
 from torch import Tensor, nn
 
 from multimodel.batch import Batch, Net, Route
 from multimodel.build import MODALITIES, build_model
 from multimodel.decoding import LENGTH_PENALTY, beam, classes, greedy, ranked, reorder
+from multimodel.layers.paths import threads_for_steps
 from multimodel.modalities.modality import Bottom, Representation, Top
 from multimodel.modalities.text import Text
 from multimodel.model import MultiModel
@@ -208,6 +212,41 @@ def test_writing_stops_at_the_callers_limit(monkeypatch: pytest.MonkeyPatch) -> 
     asked = steps_of(model, monkeypatch)
     assert greedy(model, tiny.batch("en-de"), 5).symbols == [[[4] * 5]] * 2
     assert asked == list(range(5))
+
+
+def test_nothing_is_written_where_nothing_may_be(model: MultiModel) -> None:
+    assert beam(model, tiny.batch("en-de"), 3, limit=0).symbols == [[[]] * 3] * 2
+
+
+def test_a_source_without_any_real_position_changes_no_other(model: MultiModel) -> None:
+    batch = tiny.batch("en-de", 2)
+    mask = batch.input_mask.clone()
+    mask[1] = False
+    written = beam(model, replace(batch, input_mask=mask), 2)
+    assert written.scores.isfinite().all()
+    assert written.symbols[0] == beam(model, tiny.part(batch, slice(0, 1)), 2).symbols[0]
+
+
+def test_searches_side_by_side_leave_the_number_of_threads_alone() -> None:
+    row, inside, go_on = torch.zeros(1), Event(), Event()
+
+    def first() -> None:
+        with torch.no_grad(), threads_for_steps(row):
+            inside.set()
+            go_on.wait(20)
+
+    def second() -> int:
+        with torch.no_grad(), threads_for_steps(row):
+            assert torch.get_num_threads() == 1
+        return torch.get_num_threads()
+
+    with threads(2), ThreadPoolExecutor(2) as pool:
+        waiting = pool.submit(first)
+        assert inside.wait(20)
+        assert pool.submit(second).result(20) == 2
+        go_on.set()
+        waiting.result(20)
+    assert torch.get_num_threads() == 1
 
 
 def test_every_example_has_a_limit_by_its_own_length() -> None:

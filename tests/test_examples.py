@@ -15,6 +15,7 @@ import torch
 from runs import write_mini8
 
 from multimodel import cli
+from multimodel.report import write_report
 
 ROOT = Path(__file__).parent.parent
 TASKS, MODALITY = (ROOT / "docs" / name for name in ("add-a-task.md", "add-a-modality.md"))
@@ -108,6 +109,8 @@ def test_a_kind_of_data_from_outside_the_package_is_trained(
 ) -> None:
     run_example("series.py", "runs/series", "--preset", "tiny", "--steps", "2", monkeypatch=monkeypatch)
     assert "right: " in capsys.readouterr().out
+    kinds = runpy.run_path(str(ROOT / "examples" / "series.py"))["KINDS"]
+    assert "<svg" in write_report(Path("runs/series"), kinds=kinds).read_text(encoding="utf-8")
 
 
 def test_padding_a_series_changes_nothing() -> None:

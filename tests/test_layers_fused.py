@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
 
 import pytest
 import torch
@@ -186,6 +190,28 @@ def test_the_number_of_threads_changes_no_bit(precision: Callable[[], AbstractCo
             assert all(torch.equal(one, other) for one, other in zip(alone, together, strict=True))
 
 
+DIGEST = """
+import hashlib, torch
+from multimodel.layers.attention import MultiHeadAttention
+torch.manual_seed(0)
+attention, x = MultiHeadAttention(16, 4), torch.randn(5, 40, 16)
+print(hashlib.sha256(attention(x, x, causal=True).detach().numpy().tobytes()).hexdigest())
+"""
+
+
+@pytest.mark.slow
+def test_a_kernel_that_was_just_compiled_and_one_that_is_loaded_give_the_same_bits(tmp_path: Path) -> None:
+    def digest() -> str:
+        environment = os.environ | {"NUMBA_CACHE_DIR": str(tmp_path), "OMP_NUM_THREADS": "1"}
+        done = subprocess.run(
+            [sys.executable, "-c", DIGEST], env=environment, capture_output=True, text=True, check=True
+        )
+        return done.stdout
+
+    assert digest() == digest()
+    assert list(tmp_path.rglob("attention_cpu.*.nbc"))
+
+
 def test_torchs_own_products_use_as_many_threads_after_a_kernel_as_before() -> None:
     with threads(2):
         made, x, routing, _ = mixture(30, 6, 2)
@@ -245,6 +271,13 @@ def test_a_source_without_any_real_position_gives_numbers() -> None:
     attention, x = MultiHeadAttention(8, 2), torch.randn(2, 3, 8)
     mask = torch.tensor([[True, True, False], [False, False, False]])
     assert all(torch.isfinite(one).all() for one in found(lambda: attention(x, x, mask), list(attention.parameters())))
+
+
+def test_an_expert_that_is_no_number_answers_none() -> None:
+    made, x, routing, _ = mixture(4, 2, 2)
+    with torch.no_grad():
+        made.hidden[0, 0, 0] = torch.nan
+    assert made.mix(x, routing).isnan().all()
 
 
 @pytest.mark.parametrize("precision", [nullcontext, bfloat16_factors])

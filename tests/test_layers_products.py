@@ -47,9 +47,10 @@ def test_products_are_plain_outside_the_block_and_in_other_types() -> None:
     assert torch.equal(product(x, weight), F.linear(x, weight))
 
 
+@pytest.mark.parametrize("shape", [(2, 3, 16), (3, 16), (16,)])
 @pytest.mark.parametrize("bias", [True, False])
-def test_a_linear_layer_equals_torchs(bias: bool) -> None:
-    layer, x = Linear(16, 8, bias=bias), torch.randn(2, 3, 16)
+def test_a_linear_layer_equals_torchs(bias: bool, shape: tuple[int, ...]) -> None:
+    layer, x = Linear(16, 8, bias=bias), torch.randn(shape)
     exact = F.linear(x, layer.weight, layer.bias)
     assert torch.equal(layer(x), exact)
     assert isinstance(layer, nn.Linear)

@@ -37,3 +37,11 @@ def test_half_precision_logits_are_compared_in_single_precision() -> None:
     found = smoothed_cross_entropy(rounded, torch.tensor([0, 7, 49]), 0.1)
     assert found.dtype == torch.float32
     torch.testing.assert_close(found, smoothed_cross_entropy(rounded.float(), torch.tensor([0, 7, 49]), 0.1))
+
+
+def test_its_gradient_cannot_be_differentiated_silently() -> None:
+    logits = torch.randn(3, 5, requires_grad=True)
+    loss = smoothed_cross_entropy(logits, torch.tensor([0, 1, 2]), 0.1).square().sum()
+    (slope,) = torch.autograd.grad(loss, logits, create_graph=True)
+    with pytest.raises(RuntimeError, match="once_differentiable"):
+        slope.square().sum().backward()

@@ -97,7 +97,7 @@ def search(model: MultiModel, route: Route, encoded: Encoded, width: int, limits
             ended = ended.gather(1, parents) | (chosen == END) | (position + 1 == limits)
             if bool(ended.all()):
                 break
-    return ranked(written.view(examples, width, -1), scores)
+    return ranked(written.view(examples, width, written.shape[1]), scores)
 
 
 def extend(

@@ -8,6 +8,7 @@ from typing import Any, cast
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 
 
 def smoothed_cross_entropy(
@@ -42,6 +43,7 @@ class _CrossEntropy(torch.autograd.Function):
         return loss - elsewhere * chances.sum(-1) if elsewhere else loss
 
     @staticmethod
+    @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None, None]:
         chances, labels = ctx.saved_tensors
         of_logits = chances.exp().sub_(ctx.elsewhere)

@@ -14,6 +14,7 @@ from multimodel.layers.experts import NoisyTopKGate
 from multimodel.model import MultiModel
 from multimodel.presets import Preset
 from multimodel.tasks.mixture import Mixture
+from multimodel.training.gradients import clip
 from multimodel.training.state import State
 from multimodel.training.trainer import Trainer, make_optimiser
 
@@ -59,6 +60,7 @@ def training_steps(trainer: Trainer, batches: list[Batch]) -> Way:
     def steps() -> None:
         for batch in batches:
             trainer.accumulate([batch])
+            clip(trainer.parameters, trainer.settings.clip)
             trainer.descend(LEARNING_RATE)
 
     return steps

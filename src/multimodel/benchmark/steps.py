@@ -39,8 +39,10 @@ def exact(trainer: Trainer, way: Way) -> Way:
     def inside() -> None:
         settings = trainer.settings
         trainer.settings = replace(settings, precision="float32")
-        way()
-        trainer.settings = settings
+        try:
+            way()
+        finally:
+            trainer.settings = settings
 
     return inside
 

@@ -46,7 +46,12 @@ def attend(
     """Each target position attends to the source, where `mask` is set, and not to its future if `causal`."""
     real = source.new_ones(source.shape[:2], dtype=torch.bool) if mask is None else mask.contiguous()
     sizes = attention.heads, causal
-    tensors = target.contiguous(), source.contiguous(), real, *attention.parameters()
+    tensors = (
+        target.contiguous(),
+        source.contiguous(),
+        real.expand(source.shape[:2]).contiguous(),
+        *attention.parameters(),
+    )
     return cast("Tensor", _Attend.apply(sizes, *tensors))  # type: ignore[no-untyped-call]
 
 
@@ -76,7 +81,7 @@ def _softmax(scores, real, causal, scale):
         for s in range(seen):
             row[s] = exponential(row[s] - most) if real[s] else np.float32(0)
             total += row[s]
-        share = 1 / total if total > 0 else np.float32(0)  # none where nothing is real
+        share = np.float32(1) / total if total > 0 else np.float32(0)  # none where nothing is real
         for s in range(seen):
             row[s] *= share
         row[seen:] = 0

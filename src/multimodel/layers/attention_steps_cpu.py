@@ -83,7 +83,7 @@ def _softmax(scores, real):
         for t in range(row.shape[0]):
             row[t] = exponential(row[t] - most) if real[t] else ZERO
             total += row[t]
-        share = 1 / total
+        share = np.float32(1) / total if total > 0 else ZERO  # none where nothing is real
         for t in range(row.shape[0]):
             row[t] *= share
 

@@ -77,11 +77,11 @@ def _pieces(starts):
 @kernel
 @no_type_check
 def _keep_where(active, x):
-    """x = 0 where `active` is not positive."""
+    """x = 0 where `active` is not positive; what is no number stays none."""
     for row in range(len(x)):
         values, numbers = x[row], active[row]
         for c in range(values.shape[0]):
-            values[c] = values[c] if numbers[c] > 0 else np.float32(0)
+            values[c] = np.float32(0) if numbers[c] <= 0 else values[c]
 
 
 @kernel

@@ -28,6 +28,7 @@ OPTIONS: dict[str, Any] = {
     "nogil": True,
     "error_model": "numpy",
     "fastmath": {"contract", "nsz", "reassoc"},
+    "forceinline": True,  # else a process that compiles runs other copies of what is called than one that loads
 }
 PARALLEL: Any = {"prange": True} | dict.fromkeys(
     ("comprehension", "fusion", "inplace_binop", "numpy", "reduction", "setitem", "stencil"), False

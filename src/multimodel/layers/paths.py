@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
 from importlib.util import find_spec
+from threading import Lock
 
 import torch
 from torch import Tensor
@@ -43,18 +44,48 @@ def fused(x: Tensor) -> bool:
     return kernels_cpu.PRODUCTS
 
 
+class _Searches:
+    """Those that now run on one thread, in any of Python's threads, and how many threads torch had before the first.
+
+    A Python thread that is new takes over what torch was set to last, which may be another search's one.
+    """
+
+    def __init__(self) -> None:
+        self.lock, self.count, self.threads = Lock(), 0, 1
+
+    def begin(self) -> int:
+        """The number of threads to go back to."""
+        with self.lock:
+            if not self.count:
+                self.threads = torch.get_num_threads()
+            self.count += 1
+            return self.threads
+
+    def end(self) -> None:
+        """One search less."""
+        with self.lock:
+            self.count -= 1
+
+
+_SEARCHES = _Searches()
+
+
 @contextmanager
 def threads_for_steps(hypotheses: Tensor) -> Iterator[None]:
     """One thread within this block where steps are compiled and a few hypotheses leave too little to share.
 
     A second thread that has to wait for a busy core would hold up the first at every operator.
     """
-    before = torch.get_num_threads()
-    torch.set_num_threads(1 if len(hypotheses) <= SHARE and steps_compiled(hypotheses) else before)
+    if len(hypotheses) > SHARE or not steps_compiled(hypotheses):
+        yield
+        return
+    usual = _SEARCHES.begin()
+    torch.set_num_threads(1)
     try:
         yield
     finally:
-        torch.set_num_threads(before)
+        torch.set_num_threads(usual)
+        _SEARCHES.end()
 
 
 def steps_compiled(x: Tensor) -> bool:

@@ -44,5 +44,5 @@ class Linear(nn.Linear):
         """Weigh the last axis."""
         if not rounded(x):
             return F.linear(x, self.weight, self.bias)
-        y = product(x.flatten(0, -2), self.weight).view(*x.shape[:-1], -1)
+        y = product(x.reshape(-1, x.shape[-1]), self.weight).view(*x.shape[:-1], -1)
         return y if self.bias is None else y + self.bias

@@ -13,6 +13,7 @@ from multimodel.errors import InputError
 from multimodel.evaluation.evaluate import Sample, TaskEvaluation, TeacherForced
 from multimodel.metrics import PRIMARY
 from multimodel.training import checkpoint
+from multimodel.training.kinds import KINDS, Kinds
 from multimodel.training.run_config import RunConfig
 from multimodel.training.tensors import count_numbers
 from multimodel.training.trainer import StepReport
@@ -40,7 +41,7 @@ class Record:
         return [task.name for task in self.config.tasks]
 
 
-def read_record(run: Path) -> Record:
+def read_record(run: Path, kinds: Kinds = KINDS) -> Record:
     """The record of a run folder; raises `InputError` if it is no run, or is not evaluated yet."""
     if not run.is_dir():
         raise InputError(f"{run} is not a folder: give the one that `multimodel train … --out` wrote.")
@@ -48,7 +49,7 @@ def read_record(run: Path) -> Record:
     about, evaluations = read_evaluation(run / EVALUATION)
     return Record(
         name=run.resolve().name,
-        config=checkpoint.load_config(newest),
+        config=checkpoint.load_config(newest, kinds),
         parameters=count_parameters(newest / checkpoint.MODEL),
         about=about,
         evaluations=evaluations,

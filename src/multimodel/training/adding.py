@@ -56,9 +56,9 @@ def grown_config(
 ) -> RunConfig:
     """The configuration of a run that goes on from another one with these tasks more.
 
-    The vocabulary stays: it is made of bytes and can write any text. New tasks get half of the steps, which their rates
-    divide among them. `given` are old tasks with examples that cannot be found again. Raises `InputError` for a task
-    that the model knows already, and for rehearsals that cannot be.
+    The vocabulary stays: it is made of bytes and can write any text. By rules that follow rates alone, new tasks get
+    half of the steps, which their rates divide among them. `given` are old tasks with examples that cannot be found
+    again. Raises `InputError` for a task that the model knows already, and for rehearsals that cannot be.
     """
     names = [task.name for task in known.tasks]
     for one in declared:

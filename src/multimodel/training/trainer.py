@@ -214,7 +214,7 @@ class Trainer:
         while True:
             try:
                 return self.attempt(batches)
-            except RuntimeError as error:
+            except (RuntimeError, MemoryError) as error:
                 if not out_of_memory(error):
                     raise
             self.halve(batches)  # outside of the block above, whose error holds on to memory
