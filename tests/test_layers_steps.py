@@ -15,7 +15,7 @@ from torch import Tensor
 
 from multimodel.batch import Batch
 from multimodel.decoding import beam, reorder
-from multimodel.layers.paths import SHARE, plain_paths, steps_compiled
+from multimodel.layers.paths import FEWEST, MANY, plain_paths, shares, steps_compiled
 from multimodel.model import MultiModel
 
 pytest.importorskip("numba")
@@ -55,7 +55,7 @@ def test_steps_equal_the_plain_ones_at_every_position(hypotheses: int) -> None:
     agree(tiny.model(), text(hypotheses), {})
 
 
-@pytest.mark.parametrize("hypotheses", [SHARE, SHARE + 1, 2 * SHARE + 7])
+@pytest.mark.parametrize("hypotheses", [FEWEST, FEWEST + 1, 2 * MANY + 7])
 def test_steps_of_many_hypotheses_that_change_places_equal_the_plain_ones(hypotheses: int) -> None:
     order = {position: torch.randint(hypotheses, (hypotheses,)).tolist() for position in (0, 1, 4, 5, 6, 30)}
     agree(tiny.model(), text(hypotheses), order, 34)
@@ -88,8 +88,19 @@ def test_steps_of_other_parts_and_sizes_equal_the_plain_ones(parts: dict[str, st
     agree(tiny.model(**parts), text(3), {2: [0, 0, 2], 7: [1, 2, 1]}, 20)
 
 
+def test_few_hypotheses_are_one_share_and_many_are_small_ones() -> None:
+    assert [shares(count) for count in (1, FEWEST, FEWEST + 1, 2 * FEWEST, 2 * MANY, 2 * MANY + 1)] == [
+        1,
+        1,
+        2,
+        2,
+        2,
+        3,
+    ]
+
+
 def test_the_number_of_threads_changes_no_bit() -> None:
-    model, batch = tiny.model(), text(2 * SHARE + 7)
+    model, batch = tiny.model(), text(2 * MANY + 7)
     with threads(1):
         alone = written(model, batch, {3: list(range(len(batch)))[::-1]}, 6)
     with threads(2):

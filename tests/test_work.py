@@ -15,7 +15,7 @@ from multimodel.batch import Batch
 from multimodel.benchmark.floors import product_operations
 from multimodel.benchmark.models import text_batch, text_model
 from multimodel.decoding import reorder
-from multimodel.layers.paths import SHARE, plain_paths, threads_for_steps
+from multimodel.layers.paths import FEWEST, plain_paths, threads_for_steps
 from multimodel.loss import smoothed_cross_entropy
 from multimodel.model import MultiModel
 from multimodel.parameters import active_parameters
@@ -112,7 +112,7 @@ def test_compiled_steps_of_few_hypotheses_run_on_one_thread(monkeypatch: pytest.
     chosen: list[int] = []
     monkeypatch.setattr("torch.get_num_threads", lambda: 7)
     monkeypatch.setattr("torch.set_num_threads", chosen.append)
-    for hypotheses in (SHARE, SHARE + 1):
+    for hypotheses in (FEWEST, FEWEST + 1):
         with threads_for_steps(torch.zeros(hypotheses)):
             pass
     with plain_paths(), threads_for_steps(torch.zeros(1)):

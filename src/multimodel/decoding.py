@@ -83,21 +83,33 @@ def search(model: MultiModel, route: Route, encoded: Encoded, width: int, limits
     memory = reorder(model.start(encoded, longest), first)
     scores = torch.full((examples, width), -torch.inf, device=device)
     scores[:, 0] = 0
-    written = torch.empty(examples * width, 0, dtype=torch.long, device=device)
+    written = torch.full((examples * width, longest), PADDING, device=device)
     ended = torch.zeros(examples, width, dtype=torch.bool, device=device)
     with threads_for_steps(scores.flatten()):
         for position in range(longest):
-            previous = written[:, -1:] if position else None
+            previous = written[:, position - 1 : position] if position else None
             logits = model.step(route, previous, memory, position)
-            chosen, parents, scores = extend(logits, scores, ended)
-            rows = (torch.arange(examples, device=device)[:, None] * width + parents).flatten()
-            if width > 1:
-                memory = reorder(memory, rows, within=True)
-            written = torch.cat((written[rows], chosen.flatten()[:, None]), dim=1)
-            ended = ended.gather(1, parents) | (chosen == END) | (position + 1 == limits)
+            if width == 1:
+                chosen, scores = continued(logits, scores, ended)
+            else:
+                chosen, parents, scores = extend(logits, scores, ended)
+                rows = (first.view(examples, width) * width + parents).flatten()
+                memory, written, ended = reorder(memory, rows, within=True), written[rows], ended.gather(1, parents)
+            written[:, position] = chosen.flatten()
+            ended = ended | (chosen == END) | (position + 1 == limits)
             if bool(ended.all()):
                 break
-    return ranked(written.view(examples, width, written.shape[1]), scores)
+    return ranked(written.view(examples, width, longest), scores)
+
+
+def continued(
+    logits: Float[Tensor, "n v"], scores: Float[Tensor, "n 1"], ended: Bool[Tensor, "n 1"]
+) -> tuple[Int[Tensor, "n 1"], Float[Tensor, "n 1"]]:
+    """The likeliest continuation of each example, as `extend` finds it where beams are of one: symbols and scores."""
+    steps = logits.float().log_softmax(-1)
+    steps[:, PADDING] = -torch.inf
+    gains, symbols = steps.max(1, keepdim=True)
+    return symbols.masked_fill(ended, PADDING), scores + gains.masked_fill(ended, 0.0)
 
 
 def extend(

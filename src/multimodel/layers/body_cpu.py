@@ -19,7 +19,7 @@ from multimodel.layers import stacks_cpu as stacks
 from multimodel.layers.attention import AttentionBlock
 from multimodel.layers.convolution import ConvBlock
 from multimodel.layers.kernels_cpu import Threaded, one_thread
-from multimodel.layers.paths import SHARE
+from multimodel.layers.paths import shares
 from multimodel.layers.stacks_cpu import ATTEND, CONVOLVE, Part, Shape
 from multimodel.layers.steps_cpu import attention_block, conv_block, mix_experts
 
@@ -115,7 +115,7 @@ class CompiledBody:
             self.rings = tuple(_grown(room, len(x)) for room in self.rings)
             self.keys_values = _grown(self.keys_values[0], len(x)), _grown(self.keys_values[1], len(x))
         tables, out = (rows.numpy(), origins.numpy()), torch.empty_like(x)
-        asked = -(-len(x) // SHARE), x[:, 0].numpy(), position, self.timing[position], tables, self.program
+        asked = shares(len(x)), x[:, 0].numpy(), position, self.timing[position], tables, self.program
         attention = self.own, self.keys_values, self.cross, self.source, self.norms
         _step(*asked, *self.steps, self.rings, *attention, self.experts, out[:, 0].numpy())
         return out

@@ -56,7 +56,8 @@ def conv_steps(
         filters.append((taps.shape[1], conv.dilation, conv.causal))
         weights += [taps, conv.pointwise.weight, norm.weight, norm.bias]
     plan, epsilon = _plan(tuple(filters), tuple(residuals)), np.float32(norm.eps)
-    return cast("Tensor", _ConvSteps.apply(x.contiguous(), real, plan, epsilon, *weights))  # type: ignore[no-untyped-call]
+    sizes = plan, epsilon, torch.is_grad_enabled()
+    return cast("Tensor", _ConvSteps.apply(x.contiguous(), real, sizes, *weights))  # type: ignore[no-untyped-call]
 
 
 @lru_cache(maxsize=64)
@@ -104,7 +105,7 @@ def _normalise(h, stats, norm, x, residual, out):
 @no_type_check
 def _normalise_backward(h, stats, gain, gradient, of_h, of_norm):
     """The gradient of `h` into `of_h`; those of gain and bias are added up."""
-    width = np.float32(h.shape[1])
+    share = np.float32(1) / np.float32(h.shape[1])
     of_gain, of_bias = of_norm[0], of_norm[1]
     for t in range(h.shape[0]):
         mean, scale, row, slopes, out = stats[t, 0], stats[t, 1], h[t], gradient[t], of_h[t]
@@ -115,8 +116,8 @@ def _normalise_backward(h, stats, gain, gradient, of_h, of_norm):
             of_bias[c] += slopes[c]
             total += slopes[c] * gain[c]
             along += slopes[c] * gain[c] * unit
-        total /= width
-        along /= width
+        total *= share
+        along *= share
         for c in range(row.shape[0]):
             unit = (row[c] - mean) * scale
             out[c] = store(out[c], (slopes[c] * gain[c] - total - unit * along) * scale)
@@ -135,22 +136,24 @@ def _forward_some(first, last, x, real, plan, epsilon, weights, kept, out):
     y = x[some]
     for step in range(len(plan)):
         start, end, dilation, left, residual = plan[step]
-        asked, products = filtered[step, some], hidden[step, some]
+        place = step % len(filtered)
+        asked, products, measured = filtered[place, some], hidden[place, some], stats[place, some]
         for b in range(last - first):
             own = slice(b * length, (b + 1) * length)
             rectify(y[own], real[first + b], rectified)
             correlate(rectified, taps[start:end], convolved, dilation, left)
             store_all(convolved, asked[own])
         multiply_transposed(asked, pointwise[step], products)
-        _measure(products, epsilon, stats[step, some])
-        _normalise(products, stats[step, some], norms[step], x[some], residual, out[some])
+        _measure(products, epsilon, measured)
+        _normalise(products, measured, norms[step], x[some], residual, out[some])
         y = out[some]
 
 
 @Threaded
 @no_type_check
 def _forward(x, real, plan, epsilon, weights, kept, out):
-    """Fill in the output and what is kept of each step: its product's factors, the product, mean and deviation."""
+    """Fill in the output and what is kept of each step, or of the last: its product's factors, the product, mean and
+    deviation."""
     for chunk in prange(CHUNKS):
         first, last = part(chunk, len(real))
         if first < last:
@@ -217,14 +220,16 @@ class _ConvSteps(torch.autograd.Function):
 
     @staticmethod
     def forward(
-        ctx: Any, x: Tensor, real: Tensor, plan: np.ndarray, epsilon: np.float32, *parameters: Tensor
+        ctx: Any, x: Tensor, real: Tensor, sizes: tuple[np.ndarray, np.float32, bool], *parameters: Tensor
     ) -> Tensor:
+        plan, epsilon, keeps = sizes
         taps = torch.cat([weight.t() for weight in parameters[::4]])
         pointwise = torch.stack(parameters[1::4]).to(factor_type(x))
         norms = torch.stack((torch.stack(parameters[2::4]), torch.stack(parameters[3::4])), dim=1)
         (steps, features, width), rows = pointwise.shape, x.shape[0] * x.shape[1]
-        filtered = x.new_empty(steps, rows, width, dtype=pointwise.dtype)
-        hidden, stats = x.new_empty(steps, rows, features), x.new_empty(steps, rows, 2)
+        places = steps if keeps else 1
+        filtered = x.new_empty(places, rows, width, dtype=pointwise.dtype)
+        hidden, stats = x.new_empty(places, rows, features), x.new_empty(places, rows, 2)
         weights, kept, out = (taps, pointwise, norms), (filtered, hidden, stats), x.new_empty(*x.shape[:2], features)
         inputs = array(x).reshape(rows, -1), array(real), plan, epsilon
         _forward(*inputs, tuple(map(array, weights)), tuple(map(array, kept)), array(out).reshape(rows, -1))
@@ -248,4 +253,4 @@ class _ConvSteps(torch.autograd.Function):
         gains, biases = of_norms.sum(0).unbind(1)
         of_filters = of_taps.sum(0).t().split((plan[:, 1] - plan[:, 0]).tolist(), dim=1)
         of_steps = zip(of_filters, of_pointwise.unbind(), gains.unbind(), biases.unbind(), strict=True)
-        return of_x, None, None, None, *(of_part for of_step in of_steps for of_part in of_step)
+        return of_x, None, None, *(of_part for of_step in of_steps for of_part in of_step)

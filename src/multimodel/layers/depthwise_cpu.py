@@ -11,6 +11,9 @@ from typing import no_type_check
 import numpy as np
 
 from multimodel.layers.kernels_cpu import kernel
+from multimodel.layers.lanes_cpu import LANES, add_product, load, save, spread
+
+ZERO = np.float32(0)
 
 
 @kernel
@@ -26,48 +29,61 @@ def rectify(x, real, out):
 @kernel
 @no_type_check
 def correlate(x, taps, out, dilation, left):
-    """out[t, c] = Σ_j taps[j, c] · x[t + j·dilation − left, c], four taps at a time; outside x is nothing."""
-    length, kernel = x.shape[0], taps.shape[0]
+    """out[t, c] = Σ_j taps[j, c] · x[t + j·dilation − left, c], sums held in registers; outside x is nothing."""
+    length, width = x.shape
     for t in range(length):
-        row = out[t]
-        first = (left - t + dilation - 1) // dilation if left > t else 0
-        last = min(kernel, (length - 1 - t + left) // dilation + 1)
-        row[:] = 0
-        j = first
-        while j + 4 <= last:
-            s = t + j * dilation - left
-            x0, x1, x2, x3 = x[s], x[s + dilation], x[s + 2 * dilation], x[s + 3 * dilation]
-            w0, w1, w2, w3 = taps[j], taps[j + 1], taps[j + 2], taps[j + 3]
-            for c in range(row.shape[0]):
-                row[c] += w0[c] * x0[c] + w1[c] * x1[c] + w2[c] * x2[c] + w3[c] * x3[c]
-            j += 4
-        while j < last:
-            x0, w0 = x[t + j * dilation - left], taps[j]
-            for c in range(row.shape[0]):
-                row[c] += w0[c] * x0[c]
-            j += 1
+        row, begin = out[t], t - left
+        first = (dilation - 1 - begin) // dilation if begin < 0 else 0
+        last = min(len(taps), (length - 1 - begin) // dilation + 1)
+        c = 0
+        while c + 4 * LANES <= width:
+            y0, y1, y2, y3 = spread(ZERO), spread(ZERO), spread(ZERO), spread(ZERO)
+            for j in range(first, last):
+                tap, near = taps[j], x[begin + j * dilation]
+                y0 = add_product(y0, load(tap, c), load(near, c))
+                y1 = add_product(y1, load(tap, c + LANES), load(near, c + LANES))
+                y2 = add_product(y2, load(tap, c + 2 * LANES), load(near, c + 2 * LANES))
+                y3 = add_product(y3, load(tap, c + 3 * LANES), load(near, c + 3 * LANES))
+            save(row, c, y0)
+            save(row, c + LANES, y1)
+            save(row, c + 2 * LANES, y2)
+            save(row, c + 3 * LANES, y3)
+            c += 4 * LANES
+        for c in range(c, width):  # noqa: B020
+            y = ZERO
+            for j in range(first, last):
+                y += taps[j, c] * x[begin + j * dilation, c]
+            row[c] = y
 
 
 @kernel
 @no_type_check
 def add_tap_gradients(x, gradient, out, dilation, left):
-    """out[j, c] += Σ_t gradient[t, c] · x[t + j·dilation − left, c], four positions at a time."""
-    length = x.shape[0]
-    for j in range(out.shape[0]):
+    """out[j, c] += Σ_t gradient[t, c] · x[t + j·dilation − left, c], sums held in registers."""
+    length, width = x.shape
+    for j in range(len(out)):
         row, offset = out[j], j * dilation - left
-        t, last = max(0, -offset), min(length, length - offset)
-        while t + 4 <= last:
-            g0, g1, g2, g3 = gradient[t], gradient[t + 1], gradient[t + 2], gradient[t + 3]
-            s = t + offset
-            x0, x1, x2, x3 = x[s], x[s + 1], x[s + 2], x[s + 3]
-            for c in range(row.shape[0]):
-                row[c] += g0[c] * x0[c] + g1[c] * x1[c] + g2[c] * x2[c] + g3[c] * x3[c]
-            t += 4
-        while t < last:
-            g0, x0 = gradient[t], x[t + offset]
-            for c in range(row.shape[0]):
-                row[c] += g0[c] * x0[c]
-            t += 1
+        first, last = max(0, -offset), min(length, length - offset)
+        c = 0
+        while c + 4 * LANES <= width:
+            y0, y1, y2, y3 = spread(ZERO), spread(ZERO), spread(ZERO), spread(ZERO)
+            for t in range(first, last):
+                slopes, near = gradient[t], x[t + offset]
+                y0 = add_product(y0, load(slopes, c), load(near, c))
+                y1 = add_product(y1, load(slopes, c + LANES), load(near, c + LANES))
+                y2 = add_product(y2, load(slopes, c + 2 * LANES), load(near, c + 2 * LANES))
+                y3 = add_product(y3, load(slopes, c + 3 * LANES), load(near, c + 3 * LANES))
+            one = spread(np.float32(1))
+            save(row, c, add_product(y0, one, load(row, c)))
+            save(row, c + LANES, add_product(y1, one, load(row, c + LANES)))
+            save(row, c + 2 * LANES, add_product(y2, one, load(row, c + 2 * LANES)))
+            save(row, c + 3 * LANES, add_product(y3, one, load(row, c + 3 * LANES)))
+            c += 4 * LANES
+        for c in range(c, width):  # noqa: B020
+            y = ZERO
+            for t in range(first, last):
+                y += gradient[t, c] * x[t + offset, c]
+            row[c] += y
 
 
 @kernel

@@ -68,7 +68,7 @@ def part(chunk, count):
 
 def array(x: Tensor) -> np.ndarray:
     """The same memory; bfloat16, which numpy does not know, as its bits."""
-    x = x.detach()
+    x = x.detach() if x.requires_grad else x
     return x.view(torch.uint16).numpy() if x.dtype == torch.bfloat16 else x.numpy()
 
 

@@ -11,7 +11,7 @@ from threading import Lock
 import torch
 from torch import Tensor
 
-SHARE = 32  # hypotheses that go through a compiled step together, on one thread
+FEWEST, MANY = 8, 32  # hypotheses that go through a compiled step together: worth a thread, and what its cache holds
 _FAST = ContextVar("fast", default=find_spec("numba") is not None)
 
 
@@ -42,6 +42,11 @@ def fused(x: Tensor) -> bool:
     from multimodel.layers import kernels_cpu  # numba takes a second to import
 
     return kernels_cpu.PRODUCTS
+
+
+def shares(hypotheses: int) -> int:
+    """How many parts of the hypotheses go through a compiled step side by side, whatever the number of threads."""
+    return min(-(-hypotheses // FEWEST), max(2, -(-hypotheses // MANY)))
 
 
 class _Searches:
@@ -76,7 +81,7 @@ def threads_for_steps(hypotheses: Tensor) -> Iterator[None]:
 
     A second thread that has to wait for a busy core would hold up the first at every operator.
     """
-    if len(hypotheses) > SHARE or not steps_compiled(hypotheses):
+    if shares(len(hypotheses)) > 1 or not steps_compiled(hypotheses):
         yield
         return
     usual = _SEARCHES.begin()

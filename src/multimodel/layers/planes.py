@@ -22,11 +22,18 @@ def same_padding(size: int, kernel: int, stride: int) -> Pair:
     return total // 2, total - total // 2
 
 
-def pad_same(x: Float[Tensor, "b h w c"], kernel: Pair, stride: Pair, value: float = 0.0) -> Float[Tensor, "b H W c"]:
-    """Pad both plane axes for a window of this kernel and stride."""
+def pad_same(
+    x: Float[Tensor, "b h w c"], kernel: Pair, stride: Pair, value: float = 0.0
+) -> tuple[Float[Tensor, "b H W c"], Pair]:
+    """Pad both plane axes for a window of this kernel and stride.
+
+    Where as much is to be padded on both sides the plane is left as it is, and what its user is to pad is told.
+    """
     top, bottom = same_padding(x.shape[1], kernel[0], stride[0])
     left, right = same_padding(x.shape[2], kernel[1], stride[1])
-    return F.pad(x, (0, 0, left, right, top, bottom), value=value) if top + bottom + left + right else x
+    if (top, left) == (bottom, right):
+        return x, (top, left)
+    return F.pad(x, (0, 0, left, right, top, bottom), value=value), (0, 0)
 
 
 def pad_even(x: Float[Tensor, "b h w c"], stride: Pair) -> Float[Tensor, "b H W c"]:
@@ -60,8 +67,8 @@ def max_pool(
 ) -> Float[Tensor, "b H W c"]:
     """Largest real value of each window; masked pixels never win, and a window of masked pixels gives 0."""
     lowest = torch.finfo(x.dtype).min
-    x = pad_same(torch.where(mask > 0, x, lowest), kernel, stride, value=lowest)
-    pooled = F.max_pool2d(x.permute(0, 3, 1, 2), kernel, stride).permute(0, 2, 3, 1)
+    x, around = pad_same(torch.where(mask > 0, x, lowest), kernel, stride, value=lowest)
+    pooled = F.max_pool2d(x.permute(0, 3, 1, 2), kernel, stride, around).permute(0, 2, 3, 1)
     return pooled * mask[:, :: stride[0], :: stride[1]]
 
 
@@ -78,8 +85,9 @@ class SepConv2d(nn.Module):
         """Convolve with "same" padding."""
         if self.kernel == (1, 1):
             return self.pointwise(x[:, :: self.stride[0], :: self.stride[1]] * self.depthwise[:, 0, 0, 0])
-        x = pad_same(x, self.kernel, self.stride).permute(0, 3, 1, 2)
-        return self.pointwise(F.conv2d(x, self.depthwise, stride=self.stride, groups=x.shape[1]).permute(0, 2, 3, 1))
+        x, around = pad_same(x, self.kernel, self.stride)
+        filtered = F.conv2d(x.permute(0, 3, 1, 2), self.depthwise, None, self.stride, around, groups=x.shape[3])
+        return self.pointwise(filtered.permute(0, 2, 3, 1))
 
 
 class ConvStep2d(nn.Module):
@@ -92,7 +100,7 @@ class ConvStep2d(nn.Module):
 
     def forward(self, x: Float[Tensor, "b h w c"], mask: Float[Tensor, "b h w 1"]) -> Float[Tensor, "b H W f"]:
         """`mask` (1 real, 0 padding) keeps windows from reading padding."""
-        return self.norm(self.conv(F.relu(x) * mask))
+        return self.norm(self.conv((x * mask).relu_()))
 
 
 class ConvRes(nn.Module):
