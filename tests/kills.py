@@ -248,7 +248,7 @@ def main(kills: int) -> None:
         trial = Trial(Path(folder) / "well")
         ill = Trial(Path(folder) / "ill", before=lambda: spoil(BAD))
         found = {
-            "killed": dict(killed(trial, kills)),
+            "killed": dict(killed(trial, kills - kills // 4)),
             "killed among bad moments": dict(killed(ill, kills // 4)),
             "bad moments": dict(Counter(one.kind for one in incidents(ill.folder / "straight"))),
             "asked to end": asked_to_end(trial),

@@ -18,8 +18,8 @@ def test_a_run_that_is_killed_asked_to_end_or_without_disk_ends_in_the_files_of_
     done = subprocess.run([sys.executable, str(script), str(KILLS)], capture_output=True, text=True, timeout=580)
     assert done.returncode == 0, done.stderr  # the script has compared all files
     found = json.loads(done.stdout)
-    assert found["killed"]["kills"] == KILLS
-    assert found["killed"]["while a checkpoint was written"] >= KILLS // 4
+    assert found["killed"]["kills"] == KILLS - KILLS // 4
+    assert found["killed"]["while a checkpoint was written"] >= KILLS // 5
     assert found["killed among bad moments"]["kills"] == KILLS // 4
     assert found["bad moments"]["roll-back"] == 1
     asked = found["asked to end"]
