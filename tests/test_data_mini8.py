@@ -91,6 +91,10 @@ def test_other_sources_or_another_builder_build_a_part_anew(
     monkeypatch.setattr(mini8, "BUILDER", mini8.BUILDER + 1)
     mini8.build(out, packages=packages, sources=["fashion-mnist"], progress=False)
     assert (out / "imageclass.parquet").stat().st_ino != before
+    mini8.build(out, packages=packages, sources=["asterisk"], progress=False)
+    both = [mini8.SOURCES[name] for name in ("amazon-queen", "asterisk")]
+    assert mini8._is_built(out, "speech", both[1:])
+    assert not mini8._is_built(out, "speech", both)
 
 
 def test_parts_from_earlier_builds_stay_in_the_index(packages: Path, tmp_path: Path) -> None:

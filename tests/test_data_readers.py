@@ -40,9 +40,13 @@ def test_equal_letters_mean_equal_split_and_name() -> None:
     assert identifier("a", "One, two.") == identifier("a", "one two") != identifier("a", "one three")
 
 
+HELD_OUT = {17: "dev", 33: "test", 35: "dev", 55: "dev"}  # for ever: else runs that go on would train on test examples
+
+
 def test_splits_are_fixed_and_one_in_twenty() -> None:
     assert [split_of(f"sentence {number}") for number in range(12)] == [split_of(f"Sentence, {n}") for n in range(12)]
-    assert {split_of(text) for text in ("a quiet owl sings", "two foxes")} == {"train"}
+    splits = {number: split_of(f"sentence {number}") for number in range(60)}
+    assert {number: split for number, split in splits.items() if split != "train"} == HELD_OUT
     names = [split_of(f"sentence {number}") for number in range(4000)]
     assert names.count("test") == pytest.approx(200, abs=45)
     assert names.count("dev") == pytest.approx(200, abs=45)

@@ -17,7 +17,18 @@ from torch import Tensor, nn
 
 from multimodel.batch import Batch, Net, Route
 from multimodel.build import MODALITIES, build_model
-from multimodel.decoding import LENGTH_PENALTY, beam, classes, greedy, ranked, reorder
+from multimodel.decoding import (
+    BLOCK,
+    LENGTH_PENALTY,
+    PADDING,
+    beam,
+    classes,
+    continued,
+    extend,
+    greedy,
+    ranked,
+    reorder,
+)
 from multimodel.layers.paths import threads_for_steps
 from multimodel.modalities.modality import Bottom, Representation, Top
 from multimodel.modalities.text import Text
@@ -92,11 +103,15 @@ def test_greedy_is_the_likeliest_symbol_of_the_whole_model_each_time(model: Mult
         assert float(written.scores[row, 0]) == pytest.approx(total, abs=1e-3)
 
 
-def test_a_beam_of_one_is_greedy(model: MultiModel) -> None:
-    batch = tiny.batch("en-de", 4)
-    one, best = beam(model, batch, 1, 9), greedy(model, batch, 9)
-    assert one.symbols == best.symbols
-    assert torch.equal(one.scores, best.scores)
+def test_greedy_search_continues_as_beams_of_one_do() -> None:
+    ended, scores = torch.rand(40, 1) < 0.3, -torch.rand(40, 1)
+    logits = torch.randn(40, 3 * BLOCK)
+    logits[::4, PADDING] = 9.0
+    symbols, beams, best = extend(logits, scores, ended)
+    assert not beams.any()
+    alone = continued(logits, scores, ended)
+    assert torch.equal(alone[0], symbols)
+    assert torch.equal(alone[1], best)
 
 
 @pytest.mark.parametrize(("task", "width"), [("en-de", 2), ("en-de", 5), ("caption", 3), ("speech", 3)])
@@ -269,8 +284,10 @@ def test_a_longer_hypothesis_may_come_before_a_likelier_shorter_one() -> None:
     torch.testing.assert_close(ordered.scores, torch.tensor([[-1.1, -1.0], [-1.0, -1.2]]))
 
 
-def test_padding_is_never_written() -> None:
-    assert 0 not in greedy(parrot(0), tiny.batch("en-de", 1), 6).symbols[0][0]
+@pytest.mark.parametrize("width", [1, 3])
+def test_padding_is_never_written(width: int) -> None:
+    found = beam(parrot(PADDING), tiny.batch("en-de", 1), width, 6)
+    assert found.scores.max() < -8  # of any other symbol; padding would cost nothing
 
 
 def test_classes_come_likeliest_first_with_their_probabilities(model: MultiModel) -> None:

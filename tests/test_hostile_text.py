@@ -150,8 +150,20 @@ def test_raw_data_is_read_as_much_at_a_time_as_there_is_room_for(
 # trees
 
 
+def branch(label: str, inside: list[str]) -> str:
+    return f"({label} {' '.join(inside)})"
+
+
+LABELS = some.sampled_from(["S", "NP-SBJ-1", ""])
+LEAVES = some.sampled_from(["(A b)", "(-NONE- 0)", "(N=2 -LRB-)", "(-LRB- -LRB-)"])
+TREES = some.recursive(
+    LEAVES, lambda inner: some.builds(branch, LABELS, some.lists(inner, min_size=1, max_size=3)), max_leaves=8
+)
+BRACKETS = some.text(some.sampled_from("() \n\tab-NONE0\0\ud800=("), max_size=60)
+
+
 @fuzz
-@given(some.text(some.sampled_from("() \n\tab-NONE0\0\ud800=("), max_size=60) | some.text(LETTERS, max_size=30))
+@given(TREES | BRACKETS | some.text(LETTERS, max_size=30))
 def test_any_brackets_are_a_tree_or_refused(value: str) -> None:
     if answer(lambda: tree_symbols(value)) is not None:
         tree = trees.read_tree(value)

@@ -21,6 +21,7 @@ from multimodel.layers.paths import fused, plain_paths
 from multimodel.layers.products import bfloat16_factors
 
 pytest.importorskip("numba")
+from numba import config
 from numba.core.errors import TypingError
 
 from multimodel.layers import kernels_cpu
@@ -91,6 +92,9 @@ def test_a_conv_block(batch: int, causal: bool) -> None:
     made, x, mask = block(causal, batch)
     agree(lambda: made(x, mask), [x, *made.parameters()])
     near(lambda: made(x, mask), [x, *made.parameters()])
+    with torch.no_grad():
+        alone = made(x, mask)  # keeps nothing of its steps
+    assert torch.equal(alone, made(x, mask))
 
 
 def test_conv_steps_read_what_is_not_contiguous_and_leave_it_as_it_was() -> None:
@@ -171,6 +175,7 @@ def test_experts_that_nobody_asks_get_a_gradient_of_zeros() -> None:
             assert torch.equal(gradient.flatten(1).any(1), asked)
 
 
+@pytest.mark.skipif(config.NUMBA_NUM_THREADS < 2, reason="there is one core")
 @pytest.mark.parametrize("precision", [nullcontext, bfloat16_factors])
 def test_the_number_of_threads_changes_no_bit(precision: Callable[[], AbstractContextManager[None]]) -> None:
     made, x, mask = block(causal=False)

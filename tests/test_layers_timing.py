@@ -20,8 +20,9 @@ def test_channels_are_pairs_of_sine_and_cosine() -> None:
 
 
 def test_a_later_start_is_a_slice_of_the_same_signal() -> None:
-    whole = timing_signal(300, 16, 0, torch.zeros(1))
-    assert torch.equal(timing_signal(1, 16, 250, torch.zeros(1)), whole[250:251])
+    whole = timing_signal(1100, 16, 0, torch.zeros(1))
+    for start in (0, 250, 511, 512, 1023, 1024):
+        assert torch.equal(timing_signal(1, 16, start, torch.zeros(1)), whole[start : start + 1])
 
 
 def test_timing_is_added_and_its_ablation_adds_nothing() -> None:

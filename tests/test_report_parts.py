@@ -6,8 +6,9 @@ from reported import step
 from toy import png, tone, wav
 
 from multimodel.evaluation.evaluate import Sample
+from multimodel.layers.experts import effective_experts
 from multimodel.metrics import PRIMARY
-from multimodel.report.expert_use import LayerUse, effective_experts, grouped, pairs
+from multimodel.report.expert_use import LayerUse, grouped, pairs
 from multimodel.report.experts import in_words
 from multimodel.report.line_chart import round_ticks, spread
 from multimodel.report.media import audio_type, picture, recording

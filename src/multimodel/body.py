@@ -10,11 +10,10 @@ from torch import Tensor, nn
 
 from multimodel.layers.attention import AttentionBlock, AttentionMemory
 from multimodel.layers.convolution import ConvBlock, Rings, float_mask
-from multimodel.layers.experts import DenseExpert, ExpertUse, MixtureOfExperts, NoExperts
+from multimodel.layers.experts import Experts, ExpertUse
 from multimodel.layers.timing import NoTiming, Timing
 
 Use = tuple[ExpertUse, ...]
-Experts = MixtureOfExperts | DenseExpert | NoExperts
 Part = ConvBlock | AttentionBlock | Experts
 
 

@@ -9,7 +9,7 @@ from typing import Literal
 from torch import nn
 
 from multimodel.batch import Net
-from multimodel.body import Decoder, DecoderLayer, Encoder, Experts, Mixer
+from multimodel.body import Decoder, DecoderLayer, Encoder, Mixer
 from multimodel.errors import InputError
 from multimodel.layers.attention import (
     AttentionBlock,
@@ -20,7 +20,7 @@ from multimodel.layers.attention import (
     SelfAttention,
 )
 from multimodel.layers.convolution import ConvBlock
-from multimodel.layers.experts import DenseExpert, MixtureOfExperts, NoExperts
+from multimodel.layers.experts import DenseExpert, Experts, MixtureOfExperts, NoExperts
 from multimodel.layers.timing import NoTiming, Timing
 from multimodel.modalities.audio import Spectrogram, Waveform
 from multimodel.modalities.category import Category, CategoryInput

@@ -69,8 +69,8 @@ def _project(x, weight, bias, factor, out):
 
 @kernel
 @no_type_check
-def _softmax(scores, real, causal, scale):
-    """Scores to probabilities, in place."""
+def softmax(scores, real, causal, scale):
+    """Scores to probabilities, in place: of what is real, and not after the position itself if `causal`."""
     for t in range(scores.shape[0]):
         row = scores[t]
         seen = min(t + 1, row.shape[0]) if causal else row.shape[0]
@@ -119,7 +119,7 @@ def _forward_some(first, last, inputs, real, heads, causal, weights, biases, fac
         for head in range(heads):
             channels, scores = slice(head * size, (head + 1) * size), probabilities[b, head]
             multiply_transposed(queries[own, channels], keys[sources, channels], scores)
-            _softmax(scores, real[b], causal, scale)
+            softmax(scores, real[b], causal, scale)
             multiply(scores, values[sources, channels], mixed[:, channels])
         store_all(mixed, attended[own])
     multiply_transposed(attended[some], weights[2], out[some])

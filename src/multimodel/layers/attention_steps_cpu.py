@@ -9,10 +9,10 @@ from typing import no_type_check
 
 import numpy as np
 
-from multimodel.layers.kernels_cpu import PRODUCTS, exponential, highest, kernel, multiply
+from multimodel.layers.attention_cpu import softmax
+from multimodel.layers.kernels_cpu import PRODUCTS, kernel, multiply
 from multimodel.layers.lanes_cpu import LANES, add_product, load, save, spread, summed
 
-NEVER = np.float32(-np.inf)
 ZERO = np.float32(0)
 
 
@@ -73,23 +73,6 @@ def _scores(question, keys, rows, scores):
 
 @kernel
 @no_type_check
-def _softmax(scores, real):
-    """Scores to probabilities, in place."""
-    for h in range(scores.shape[0]):
-        row, total = scores[h], ZERO
-        for t in range(row.shape[0]):
-            row[t] = row[t] if real[t] else NEVER
-        most = highest(row)
-        for t in range(row.shape[0]):
-            row[t] = exponential(row[t] - most) if real[t] else ZERO
-            total += row[t]
-        share = np.float32(1) / total if total > 0 else ZERO  # none where nothing is real
-        for t in range(row.shape[0]):
-            row[t] *= share
-
-
-@kernel
-@no_type_check
 def _mix(shares, values, rows, answer):
     """answer[h] = Σ_t shares[h, t] · the value of position t, two positions at a time."""
     answer[:] = 0
@@ -116,7 +99,7 @@ def _attend(question, keys, values, rows, real, out):
     heads, size = question.shape[0], out.shape[0] // question.shape[0]
     scores, answer = np.empty((heads, rows.shape[0]), np.float32), np.empty_like(question)
     _scores(question, keys, rows, scores)
-    _softmax(scores, real)
+    softmax(scores, real, False, np.float32(1))
     _mix(scores, values, rows, answer)
     for h in range(heads):
         channels, head = out[h * size : (h + 1) * size], answer[h]

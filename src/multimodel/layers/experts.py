@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import NamedTuple
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from jaxtyping import Bool, Float, Int
@@ -56,6 +57,12 @@ def slices(experts: Int[Tensor, "n k"], count: int) -> Slices:
 def cv_squared(x: Float[Tensor, " e"]) -> Float[Tensor, ""]:
     """Squared coefficient of variation: 0 for a uniform vector, n − 1 for a one-hot of n."""
     return x.var(correction=0) / (x.mean() ** 2 + 1e-10)
+
+
+def effective_experts(shares: np.ndarray) -> float:
+    """How many experts, used evenly, would spread the gates as far: the exponential of the entropy of their shares."""
+    used = shares[shares > 0]
+    return math.exp(-float((used * np.log(used)).sum()))
 
 
 def normal_cdf(x: Tensor) -> Tensor:
@@ -194,3 +201,6 @@ class NoExperts(Positionwise, nn.Module):
     ) -> tuple[Float[Tensor, "b t d"], tuple[ExpertUse, ...]]:
         """The input."""
         return x, ()
+
+
+Experts = MixtureOfExperts | DenseExpert | NoExperts

@@ -15,10 +15,10 @@ from torch import Tensor, nn
 
 from multimodel.layers.attention import AttentionBlock, CrossAttention, SelfAttention
 from multimodel.layers.convolution import ConvBlock
-from multimodel.layers.experts import DenseExpert, MixtureOfExperts, NoExperts
+from multimodel.layers.experts import DenseExpert, Experts, MixtureOfExperts, NoExperts
 from multimodel.layers.lanes_cpu import LANES
 
-Part = ConvBlock | AttentionBlock | MixtureOfExperts | DenseExpert | NoExperts
+Part = ConvBlock | AttentionBlock | Experts
 Arrays = tuple[np.ndarray, ...]
 Steps = tuple[tuple[int, ...], Arrays, Arrays, Arrays]
 Shape = tuple[int, ...]

@@ -11,11 +11,12 @@ from typing import no_type_check
 
 import numpy as np
 
-from multimodel.layers.attention_steps_cpu import NEVER, ZERO, attend_to_self, attend_to_source, product
+from multimodel.layers.attention_steps_cpu import ZERO, attend_to_self, attend_to_source, product
 from multimodel.layers.convolution import NORM_EPSILON
 from multimodel.layers.kernels_cpu import kernel
 
 EPSILON = np.float32(NORM_EPSILON)
+NEVER = np.float32(-np.inf)
 
 
 @kernel

@@ -59,12 +59,6 @@ def pairs(use: LayerUse) -> list[Pair]:
     return sorted(found, key=lambda pair: pair.distance)
 
 
-def effective_experts(shares: np.ndarray) -> float:
-    """How many experts, used evenly, would spread the gates as far: the exponential of the entropy."""
-    used = shares[shares > 0]
-    return float(np.exp(-(used * np.log(used)).sum()))
-
-
 def grouped(shares: np.ndarray) -> np.ndarray:
     """The experts' numbers, those that one task uses most side by side, its favourites first."""
     return np.lexsort((-shares.max(axis=0), shares.argmax(axis=0)))

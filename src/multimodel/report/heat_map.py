@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from multimodel.layers.experts import effective_experts
 from multimodel.report.drawing import Drawing, text
-from multimodel.report.expert_use import LayerUse, effective_experts, grouped
+from multimodel.report.expert_use import LayerUse, grouped
 from multimodel.report.markup import Markup, element, joined
 
 LEFT, RIGHT, TOP, ROW, BOTTOM = 96.0, 100.0, 24.0, 24.0, 52.0

@@ -14,10 +14,9 @@ import torch
 from torch import Tensor, nn
 
 from multimodel.batch import Batch
-from multimodel.layers.experts import ExpertUse
+from multimodel.layers.experts import ExpertUse, effective_experts
 from multimodel.layers.paths import plain_paths
 from multimodel.model import MultiModel, Output
-from multimodel.training.collapse import effective
 from multimodel.training.gradients import gradients
 from multimodel.training.pieces import part
 from multimodel.training.settings import TrainingSettings
@@ -84,7 +83,7 @@ def in_use(use: ExpertUse) -> float:
     NaN where the gates are no numbers.
     """
     gates = use.importance.detach().double().cpu().numpy()
-    return effective(gates / gates.sum()) / len(gates) if np.isfinite(gates).all() else math.nan
+    return effective_experts(gates / gates.sum()) / len(gates) if np.isfinite(gates).all() else math.nan
 
 
 @contextmanager

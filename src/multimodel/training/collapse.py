@@ -5,13 +5,12 @@ The balance losses (Shazeer et al. 2017, section 4) are there to prevent it; thi
 
 from __future__ import annotations
 
-import math
 from collections import defaultdict
 from collections.abc import Sequence
 
 import numpy as np
 
-from multimodel.layers.experts import ExpertUse
+from multimodel.layers.experts import ExpertUse, effective_experts
 
 SLOW = 0.99
 STEPS = 100  # of a task before its use of experts says anything
@@ -50,7 +49,7 @@ class ExpertUseOverTime:
         return [
             f"mixture {layer + 1}: nearly all of {task} goes to the same {self.used} of {len(share)} experts"
             for (name, layer), share in self.shares.items()
-            if name == task and len(share) > 2 * self.used and effective(share) < SAME * self.used
+            if name == task and len(share) > 2 * self.used and effective_experts(share) < SAME * self.used
         ]
 
     def dead(self) -> list[str]:
@@ -62,9 +61,3 @@ class ExpertUseOverTime:
             if 2 * dead > len(together):
                 alarms.append(f"mixture {layer + 1}: more than half of its {len(together)} experts are hardly used")
         return alarms
-
-
-def effective(share: np.ndarray) -> float:
-    """How many experts, used evenly, would have this entropy."""
-    some = share[share > 0]
-    return math.exp(float(-(some * np.log(some)).sum()))
