@@ -129,10 +129,6 @@ def stepped(module: nn.Module, x: Tensor) -> Tensor:
     return torch.cat([module.step(x[:, p : p + 1], memory, p) for p in range(x.shape[1])], dim=1)
 
 
-def mixed_stepwise(module: nn.Module, x: Tensor) -> Tensor:
-    return torch.cat([module.step(x[:, p : p + 1]) for p in range(x.shape[1])], dim=1)
-
-
 def self_stepped(module: nn.Module, x: Tensor) -> Tensor:
     memory = module.start(x.shape[0], x.shape[1])
     return torch.cat([module.step(x[:, p : p + 1], memory, p) for p in range(x.shape[1])], dim=1)
@@ -261,9 +257,9 @@ CASES: dict[type[nn.Module], Case] = {
     NoisyTopKGate: Case(
         make=lambda: NoisyTopKGate(WIDTH, 5, 2), shape=(20, WIDTH), apply=gates, output=(20, 5), precise=True
     ),
-    MixtureOfExperts: Case(make=experts, apply=mixed, causal=True, stepwise=mixed_stepwise, **SHORT),
-    DenseExpert: Case(make=lambda: DenseExpert(WIDTH, 12), apply=mixed, causal=True, stepwise=mixed_stepwise, **SHORT),
-    NoExperts: Case(make=NoExperts, apply=mixed, causal=True, stepwise=mixed_stepwise, **SHORT),
+    MixtureOfExperts: Case(make=experts, apply=mixed, causal=True, **SHORT),
+    DenseExpert: Case(make=lambda: DenseExpert(WIDTH, 12), apply=mixed, causal=True, **SHORT),
+    NoExperts: Case(make=NoExperts, apply=mixed, causal=True, **SHORT),
     Text: Case(
         make=lambda: Text(11, WIDTH), shape=(2, 12), apply=embedded, output=(2, 12, 11), causal=True, symbols=11
     ),

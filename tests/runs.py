@@ -18,9 +18,9 @@ from multimodel.batch import Batch
 from multimodel.build import Sizes
 from multimodel.presets import PRESETS, Preset
 from multimodel.tasks.mini8 import declarations
-from multimodel.training.run_config import RunConfig
+from multimodel.training.run_config import RunConfig, run_config
 from multimodel.training.settings import TrainingSettings
-from multimodel.training.train import make_streams, make_trainer, run_config
+from multimodel.training.train import make_streams, make_trainer
 from multimodel.training.trainer import Trainer
 
 SIZES = replace(PRESETS["tiny"].model, dropout=0.1)

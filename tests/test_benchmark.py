@@ -179,14 +179,14 @@ def test_a_part_that_is_left_out_is_not_tried_again() -> None:
 
 
 def test_a_process_that_fails_says_why(setting: Setting, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(memory.sys, "executable", "false")
+    monkeypatch.setattr(sys, "executable", "false")
     found = memory.PART.started({})
     add(memory.PART.cases(setting)[0], found)
     assert found.left_out == "Memory of ours is left out: its process failed (exit code 1)."
 
 
 def test_a_command_that_fails_says_why(setting: Setting, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(startup.sys, "executable", "false")
+    monkeypatch.setattr(sys, "executable", "false")
     found = startup.PART.started({})
     add(startup.PART.cases(setting)[0], found)
     assert found.left_out == "Start-up is left out: a process failed (exit code 1)."

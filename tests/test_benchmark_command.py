@@ -12,7 +12,6 @@ import pytest
 from runs import write_mini8
 
 from multimodel import cli
-from multimodel.benchmark import memory
 from multimodel.benchmark.goals import GOALS
 from multimodel.benchmark.page import HEAD, MARK
 from multimodel.benchmark.results import Case, Part, Row
@@ -35,7 +34,7 @@ def quiet_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_one_command_measures_every_part(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(memory.subprocess, "run", fresh_process)
+    monkeypatch.setattr("subprocess.run", fresh_process)
     out, page = tmp_path / "out", tmp_path / "docs" / "performance.md"
     folder = str(write_mini8(tmp_path / "mini8"))
     words = ["--quick", "--rounds", "1", "--device", "cpu", "--threads", "2", "--data-folder", folder]

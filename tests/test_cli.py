@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from runs import write_mini8
-from toy import toy_tasks
+from toy import tone, toy_tasks, wav
 
 import multimodel
 from multimodel import cli
@@ -90,11 +90,12 @@ def test_from_training_to_an_answer(home: Path, tmp_path: Path, capsys: pytest.C
     model = multimodel.load(folder)
     texts = [model.predict("en-de", text) for text in ("the fox sees the dog", "a bird sleeps")]
     assert capsys.readouterr().out == "".join(text + "\n" for text in texts)
+    (tmp_path / "a.wav").write_bytes(wav(tone(500)))
+    assert cli.main(["predict", folder, "speech", str(tmp_path / "a.wav")]) == 0
+    assert capsys.readouterr().out == model.predict("speech", str(tmp_path / "a.wav")) + "\n"
 
 
-def test_pictures_and_sounds_are_answered_from_files(
-    run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_pictures_are_answered_from_files(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     raw = next(task for task in toy_tasks()[1] if task.name == "imageclass").examples["test"][0].input
     (tmp_path / "picture.png").write_bytes(raw)
     capsys.readouterr()
@@ -258,7 +259,7 @@ def test_a_mistake_of_ours_is_not_hidden(monkeypatch: pytest.MonkeyPatch) -> Non
 def test_a_run_that_cannot_start_is_refused_before_any_data_are_read(
     run: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("multimodel.training.train.declared_tasks", None)
+    monkeypatch.setattr("multimodel.tasks.mini8.declared_tasks", None)
     assert "already holds a run" in failure(capsys, "train", "tiny", "--out", str(run))
     words = ["train", "tiny", "--out", str(run) + "2", "--steps", "None"]
     assert "How long?" in failure(capsys, *words)

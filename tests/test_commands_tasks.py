@@ -14,8 +14,8 @@ from multimodel.errors import InputError
 from multimodel.tasks import mini8
 from multimodel.tasks.columns import Category, Text
 from multimodel.tasks.declaration import Declaration
-from multimodel.tasks.mini8 import load_mini8
 from multimodel.tasks.overview import NOT_BUILT, NOT_KEPT, ON_THE_HUB, of_declaration
+from multimodel.tasks.settings import DataSettings
 from multimodel.training import checkpoint
 
 REVIEWS = "data: reviews.csv\ninput: {text: review}\noutput: {category: mark}\nrate: 2.5\n"
@@ -61,7 +61,8 @@ def test_a_part_that_is_not_built_is_told(home: Path) -> None:
 
 def test_what_is_listed_is_what_training_reads(tmp_path: Path) -> None:
     folder = write_mini8(tmp_path / "mini8")
-    for one, task in zip(named(mini8.NAMES, folder), load_mini8(folder)[1], strict=True):
+    _, tasks = mini8.read_tasks(mini8.declarations(folder), DataSettings())
+    for one, task in zip(named(mini8.NAMES, folder), tasks, strict=True):
         assert (one.name, one.command, one.measure, one.rate) == (task.name, task.command, task.measure, "1")
         assert one.data == ", ".join(f"{split} {len(task.examples[split])}" for split in ("train", "dev", "test"))
 

@@ -31,7 +31,7 @@ from multimodel.tasks.tree import Tree, tree_symbols
 
 pytestmark = TIMEOUT
 VOCABULARY, _ = toy_tasks()
-TEXT, TREE = Text(tokenizer=VOCABULARY, max_length=100_000), Tree(tokenizer=VOCABULARY, max_length=10**6)
+TEXT, TREE = Text(vocabulary=VOCABULARY, max_length=100_000), Tree(vocabulary=VOCABULARY, max_length=10**6)
 LETTERS = some.characters(categories=None) | some.sampled_from("\0\ud800\udfff\u200f\u202e😀👩🏽\u0301 \x85\x1b")
 ODD = ["a\0b", "שלום עולם", "مرحبا", "👩🏽‍🚀🇩🇪", "a\u202eb\u200f", "e\u0301\u0323" * 9, "\ufeffa", "\x1b[31mred\x07"]
 

@@ -6,11 +6,10 @@ from typing import Any
 
 import pytest
 import sacrebleu
-import torch
 
 from multimodel.metrics import MEASURES, PRIMARY, SIGNATURES
 from multimodel.metrics.captions import caption_measure, caption_words, cider
-from multimodel.metrics.classes import by_frequency, class_measure, ranked_classes, top_share
+from multimodel.metrics.classes import by_frequency, class_measure, top_share
 from multimodel.metrics.transcripts import transcript_measure
 from multimodel.metrics.translations import translation_measure
 
@@ -84,11 +83,6 @@ def test_the_right_class_counts_only_among_the_first() -> None:
 def test_a_bare_class_name_is_no_ranking() -> None:
     with pytest.raises(ValueError, match="list of names"):
         class_measure(["cat"], ["cat"])
-
-
-def test_logits_rank_classes_best_first() -> None:
-    assert ranked_classes(torch.tensor([[0.1, 3.0, 2.0], [5.0, 4.0, 6.0]]), best=2) == [[1, 2], [2, 0]]
-    assert ranked_classes(torch.tensor([[0.1, 3.0]])) == [[1, 0]]
 
 
 def test_the_majority_ranking_scores_its_share() -> None:

@@ -7,7 +7,10 @@ from runs import toy_config, toy_trainer
 from toy import png, square, tone, wav
 
 import multimodel
+from multimodel.batch import Batch
+from multimodel.decoding import Hypotheses, beam
 from multimodel.errors import InputError
+from multimodel.model import MultiModel
 from multimodel.prediction import TrainedModel, answers, load, ranked, readable
 from multimodel.tasks.task import Task
 from multimodel.training import checkpoint
@@ -99,8 +102,16 @@ def test_answers_in_a_batch_are_those_of_each_alone(model: TrainedModel) -> None
     assert together == [model.answer("en-fr", text) for text in texts]
 
 
-def test_beams_find_an_answer_too(model: TrainedModel) -> None:
+def test_as_many_beams_search_as_were_asked_for(model: TrainedModel, monkeypatch: pytest.MonkeyPatch) -> None:
+    widths = []
+
+    def noted(model: MultiModel, batch: Batch, width: int) -> Hypotheses:
+        widths.append(width)
+        return beam(model, batch, width)
+
+    monkeypatch.setattr("multimodel.prediction.beam", noted)
     assert isinstance(model.predict("de-en", "der Fuchs", beams=3), str)
+    assert widths == [3]
 
 
 def test_ranked_names_follow_the_order() -> None:

@@ -93,7 +93,7 @@ def test_the_papers_tasks_are_the_eight_with_the_same_commands() -> None:
 
     for name, task in recipe.items():
         mini = outline(Path(), name)
-        assert (task.told, task.measured) == (mini.told, mini.measured)
+        assert (task.task_command, task.task_measure) == (mini.task_command, mini.task_measure)
 
 
 @pytest.mark.slow

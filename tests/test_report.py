@@ -216,7 +216,10 @@ def test_what_is_no_evaluated_run_is_said_in_a_sentence(run: Path, tmp_path: Pat
 
 def test_the_command_writes_page_and_pictures(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["report", str(run), "--pictures", str(tmp_path / "pictures")]) == 0
-    assert str(run / "report.html") in capsys.readouterr().out
+    told = capsys.readouterr().out
+    assert str(run / "report.html") in told
+    assert str(tmp_path / "pictures" / "loss.svg") in told
+    assert (tmp_path / "pictures" / "loss.svg").is_file()
     assert cli.main(["report", str(tmp_path / "nothing")]) == 2
 
 

@@ -23,7 +23,7 @@ class Series(Text):
 def test_inputs_of_any_kind_are_shown(kind: type[Text], raw: object) -> None:
     vocabulary, tasks = toy_tasks()
     known = next(task for task in tasks if task.name == "en-de")
-    task = replace(known, input=kind(tokenizer=vocabulary, max_length=40))
+    task = replace(known, input=kind(vocabulary=vocabulary, max_length=40))
     shown = str(card(task, Sample(id="1", row=0, output="eins", answer="zwei"), raw, missing="gone"))
     assert str(raw) in shown
     assert "gone" not in shown

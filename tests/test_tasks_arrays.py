@@ -59,7 +59,7 @@ def test_other_data_settings_limits_or_vocabularies_are_encoded_anew(tmp_path: P
 
     assert [count(), count(name="other", rate=2.0, output=Category("label", net="n"))] == [1, 2]
     assert [count(), count(limit=5), count(input=Text("text", max_length=50))] == [2, 3, 4]
-    other = made(replace(REVIEWS, data={"train": [{"text": "zz zz", "label": x} for x in "xy"]}))[0].input.tokenizer
+    other = made(replace(REVIEWS, data={"train": [{"text": "zz zz", "label": x} for x in "xy"]}))[0].input.vocabulary
     assert [count(other), count(other), count(input=Text("label"))] == [5, 5, 6]
     content = path.read_text()
     path.write_text(content.replace("the", "she"))

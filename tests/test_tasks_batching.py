@@ -17,7 +17,7 @@ LENGTHS = st.lists(st.tuples(st.integers(1, 60), st.integers(1, 40)), min_size=1
 
 def plan(lengths: list[tuple[int, int]], **changes: object) -> list[np.ndarray]:
     costs, outputs = (np.array(column) for column in zip(*lengths, strict=True))
-    return epoch_batches(costs, outputs, **{"budget": 200, "seed": 1, "epoch": 0, "task": "parse", **changes})
+    return epoch_batches(costs, outputs, **{"batch_cost": 200, "seed": 1, "epoch": 0, "task": "parse", **changes})
 
 
 @given(LENGTHS, st.integers(0, 5), st.integers(50, 500), st.sampled_from([None, 1, 3]))
@@ -25,7 +25,7 @@ def plan(lengths: list[tuple[int, int]], **changes: object) -> list[np.ndarray]:
 def test_an_epoch_holds_every_example_once_within_the_budget(
     lengths: list[tuple[int, int]], epoch: int, budget: int, most: int | None
 ) -> None:
-    batches = plan(lengths, epoch=epoch, budget=budget, maximum_examples=most)
+    batches = plan(lengths, epoch=epoch, batch_cost=budget, batch_examples=most)
     assert sorted(np.concatenate(batches).tolist()) == list(range(len(lengths)))
     for batch in batches:
         longest = np.array([lengths[index] for index in batch]).max(axis=0).sum()
@@ -64,7 +64,7 @@ def padding_share(input_costs: np.ndarray, output_lengths: np.ndarray, batches: 
 def test_little_of_a_batch_is_padding() -> None:
     lengths = some_lengths(20_000)
     costs, outputs = (np.array(column) for column in zip(*lengths, strict=True))
-    assert padding_share(costs, outputs, plan(lengths, budget=2048)) < 0.1
+    assert padding_share(costs, outputs, plan(lengths, batch_cost=2048)) < 0.1
 
 
 def test_batches_are_not_in_order_of_length() -> None:
@@ -79,6 +79,9 @@ def test_a_batch_holds_its_examples_and_the_tasks_route(task: object) -> None:
     batch = collate(task, encoded, [3, 0])
     assert (batch.task, batch.route, len(batch)) == (task.name, task.route, 2)
     assert batch.symbols == encoded.output_lengths[[3, 0]].sum()
+    inputs, mask = task.input.collate([encoded.inputs[3], encoded.inputs[0]])
+    assert torch.equal(batch.inputs, inputs)
+    assert torch.equal(batch.input_mask, mask)
     assert batch.targets.dtype == torch.int64
     assert batch.input_mask.dtype == batch.target_mask.dtype == torch.bool
     assert not batch.targets[~batch.target_mask].any()
@@ -88,7 +91,7 @@ def test_a_batch_holds_its_examples_and_the_tasks_route(task: object) -> None:
 
 def test_evaluation_holds_every_example_once_shortest_first() -> None:
     encoded = encode_examples(BY_NAME["speech"], "train")
-    batches = evaluation_batches(encoded, budget=200)
+    batches = evaluation_batches(encoded, batch_cost=200)
     order = np.concatenate(batches)
     assert sorted(order.tolist()) == list(range(len(encoded)))
     assert (np.diff(encoded.input_costs[order]) >= 0).all()
@@ -97,7 +100,7 @@ def test_evaluation_holds_every_example_once_shortest_first() -> None:
 
 def stream(seed: int = 5) -> Stream:
     task = BY_NAME["speech"]
-    return Stream(task, encode_examples(task, "train"), budget=200, seed=seed)
+    return Stream(task, encode_examples(task, "train"), batch_cost=200, seed=seed)
 
 
 def equal(one: Batch, other: Batch) -> bool:
@@ -123,6 +126,9 @@ def test_each_epoch_of_a_stream_holds_every_example_once() -> None:
             symbols += source.batch(position).symbols
             position += 1
         assert symbols == source.encoded.output_lengths.sum()
+    plans = [np.concatenate(source.plan(epoch)).tolist() for epoch in range(3)]
+    assert all(sorted(plan) == list(range(len(source.encoded))) for plan in plans)
+    assert plans[0] != plans[1] != plans[2]
 
 
 def test_streams_of_other_seeds_differ() -> None:

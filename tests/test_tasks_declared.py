@@ -113,7 +113,7 @@ def test_a_task_finds_its_examples_again_in_the_same_folder_or_another(tmp_path:
     for folder in ("here", "there"):
         csv(tmp_path / folder / "a.csv", [f"{folder} {number},{'xy'[number % 2]}" for number in range(20)])
     (task,) = made(replace(REVIEWS, data="a.csv", folder=tmp_path / "here"))
-    vocabulary = task.input.tokenizer
+    vocabulary = task.input.vocabulary
     again = task_from_json(task.to_json(), vocabulary)
     assert (again, dict(again.examples)) == (task, {})
     assert [*with_examples(again).examples["train"]] == [*task.examples["train"]]
@@ -140,13 +140,13 @@ def test_the_vocabulary_learns_from_training_alone_and_from_tasks_read_too() -> 
     other = replace(declared, name="other", data={"train": rows("zebra")})
     vocabulary, tasks = declared_tasks([declared], SETTINGS, read_too=[declared, other])
     assert [len(tasks), word_count(vocabulary, " zebra"), word_count(vocabulary, " quagga")] == [1, 1, 7]
-    assert made(other, vocabulary=vocabulary)[0].input.tokenizer is vocabulary
+    assert made(other, vocabulary=vocabulary)[0].input.vocabulary is vocabulary
 
 
 def test_text_that_two_tasks_read_counts_once(monkeypatch: pytest.MonkeyPatch) -> None:
     counted: list[str] = []
     train = "multimodel.tasks.declared.train_vocabulary"
-    vocabulary = made(REVIEWS)[0].input.tokenizer
+    vocabulary = made(REVIEWS)[0].input.vocabulary
     monkeypatch.setattr(train, lambda texts, symbols, size: counted.extend(texts) or vocabulary)
     both = replace(REVIEWS, name="both", output=Text("tree"))
     few, half = replace(REVIEWS, name="few", limit=2), replace(REVIEWS, name="half", data=ROWS, held_out=0.3)
@@ -165,7 +165,7 @@ def test_text_that_two_tasks_read_counts_once(monkeypatch: pytest.MonkeyPatch) -
 def test_a_broken_tree_teaches_nothing_and_is_named() -> None:
     rows = [{"text": "a", "tree": word} for word in (CELLS["tree"][0], "(S (NP", None)]
     (task,) = made(replace(REVIEWS, data={"train": rows}, output=Tree("tree")))
-    assert set(task.output.tokenizer.tree_symbols) >= {"(S", ")S", "NN"}
+    assert set(task.output.vocabulary.tree_symbols) >= {"(S", ")S", "NN"}
     encoded = encode_examples(task, "train", most_bad=1.0)
     assert encoded.rows.tolist() == [0]
     assert encoded.bad[0].startswith("example row 1: This is not a bracketed tree")

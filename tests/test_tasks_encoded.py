@@ -21,15 +21,17 @@ def test_every_example_is_encoded_in_order(task: object) -> None:
     assert encoded.rows.tolist() == list(range(SIZES["train"]))
     assert len(encoded) == SIZES["train"]
     assert encoded.too_long == 0
-    assert encoded.output_lengths.tolist() == [len(output) for output in encoded.outputs]
     for row, example in enumerate(task.examples["train"]):
+        output = task.output.encode(example.output)
         np.testing.assert_array_equal(encoded.inputs[row], task.input.encode(example.input))
+        np.testing.assert_array_equal(encoded.outputs[row], output)
+        assert encoded.output_lengths[row] == len(output)
 
 
 def test_what_is_too_long_is_left_out_and_counted() -> None:
     lengths = encode_examples(SPEECH, "train").output_lengths
     limit = int(np.median(lengths))
-    task = replace(SPEECH, output=Text(tokenizer=VOCABULARY, max_length=limit))
+    task = replace(SPEECH, output=Text(vocabulary=VOCABULARY, max_length=limit))
     encoded = encode_examples(task, "train")
     kept = np.flatnonzero(lengths <= limit).tolist()
     assert 0 < len(kept) < SIZES["train"]
@@ -45,7 +47,7 @@ def test_a_split_without_examples_is_refused() -> None:
     with pytest.raises(InputError, match="no extra examples"):
         encode_examples(SPEECH, "extra")
     with pytest.raises(InputError, match="longer than its limits"):
-        encode_examples(replace(BY_NAME["parse"], input=Text(tokenizer=VOCABULARY, max_length=1)), "dev")
+        encode_examples(replace(BY_NAME["parse"], input=Text(vocabulary=VOCABULARY, max_length=1)), "dev")
 
 
 def test_a_damaged_example_is_named() -> None:

@@ -25,9 +25,15 @@ AVERAGES = {"speech": 4.0, "caption": 3.0, "parse": 2.0}
 @pytest.mark.parametrize("rates", [(1.0, 1.0, 1.0), (0.5, 3.0, 1.0)])
 def test_shares_come_true_over_many_steps(rule: str, rates: tuple[float, ...]) -> None:
     mixed = mixture(rule, rates=rates)
-    shares = mixed.shares(AVERAGES)
     counts = Counter(mixed.choose(step, AVERAGES) for step in range(STEPS))
-    assert sum(shares.values()) == pytest.approx(1)
+    weights = {
+        "round-robin": rates,
+        "uniform": rates,
+        "proportional": [rate * examples for rate, examples in zip(rates, mixed.examples, strict=True)],
+        "adaptive": [exp(average) for average in AVERAGES.values()],
+    }[rule]
+    shares = {name: weight / sum(weights) for name, weight in zip(NAMES, weights, strict=True)}
+    assert mixed.shares(AVERAGES) == pytest.approx(shares)
     for name in NAMES:
         assert counts[name] / STEPS == pytest.approx(shares[name], abs=0.03)
 
@@ -106,7 +112,7 @@ def test_impossible_mixtures_are_refused(change: dict[str, object]) -> None:
 
 def test_the_table_tells_what_a_run_will_do() -> None:
     _, tasks = toy_tasks()
-    streams = {task.name: Stream(task, encode_examples(task, "train"), budget=400, seed=0) for task in tasks}
+    streams = {task.name: Stream(task, encode_examples(task, "train"), batch_cost=400, seed=0) for task in tasks}
     mixed = Mixture(names=tuple(streams), rates=(1.0,) * 8, examples=(24,) * 8, rule="round-robin")
     rows = {row.task: row for row in describe(mixed, streams, steps=800)}
     assert list(rows) == list(streams)

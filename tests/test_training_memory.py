@@ -27,7 +27,7 @@ from multimodel.model import MultiModel
 from multimodel.presets import PRESETS
 from multimodel.tasks.audio import Spectrogram
 from multimodel.tasks.image import Image
-from multimodel.training.activations import kept_bytes, longest, loss, without_memory, work
+from multimodel.training.activations import longest, loss, without_memory, work
 from multimodel.training.memory import (
     WAYS,
     checkpoint_bytes,
@@ -36,13 +36,13 @@ from multimodel.training.memory import (
     moved_replicated,
     moved_sharded,
     replicated,
-    shard,
+    shard_size,
     sharded,
-    units,
+    unit_parameters,
     used,
 )
 from multimodel.training.settings import TrainingSettings
-from multimodel.training.sharding import shard as shard_model
+from multimodel.training.sharding import shard
 from multimodel.training.trainer import make_optimiser
 
 SETTINGS = TrainingSettings(steps=1)
@@ -61,7 +61,7 @@ def pretended(devices: int) -> Iterator[None]:
 
 def cut(model: MultiModel) -> MultiModel:
     """The model under FSDP2, in the units that are reckoned with."""
-    shard_model(model)
+    shard(model)
     return model
 
 
@@ -98,9 +98,18 @@ def test_weights_gradients_and_moments_are_those_of_a_real_step() -> None:
 @pytest.mark.parametrize("task", TASKS)
 def test_what_a_batch_keeps_is_what_autograd_really_keeps(task: str) -> None:
     real, batch = tiny.model().train(), tiny.batch(task)
-    with plain_paths(), kept_bytes(real) as kept:
+    weights = {parameter.untyped_storage().data_ptr() for parameter in real.parameters()}
+    kept: dict[int, torch.UntypedStorage] = {}
+
+    def keep(value: torch.Tensor) -> torch.Tensor:
+        storage = value.untyped_storage()
+        if storage.data_ptr() not in weights:
+            kept[storage.data_ptr()] = storage
+        return value
+
+    with plain_paths(), torch.autograd.graph.saved_tensors_hooks(keep, lambda value: value):
         loss(real, batch, 0.1)
-        expected = kept()
+    expected = sum(storage.nbytes() for storage in kept.values())
     with without_memory():
         model = build_model(tiny.SIZES, tiny.NETS, tiny.COMMANDS).train()
         found = work(model, tiny.batch(task), SETTINGS)
@@ -202,14 +211,14 @@ def test_used_parameters_are_those_that_get_a_gradient(task: str) -> None:
 
 def test_units_are_every_parameter_once() -> None:
     model = tiny.model()
-    found = [id(parameter) for unit in units(model) for parameter in unit]
+    found = [id(parameter) for unit in unit_parameters(model) for parameter in unit]
     assert sorted(found) == sorted(id(parameter) for parameter in model.parameters())
 
 
 def test_parts_of_experts_are_whole_experts() -> None:
     experts = expert_parameters(meta_model(PRESETS["paper"]))
     one = 2 * 2 * 1024 * 1024  # in two layers, two matrices each
-    assert [shard(experts, devices) // one for devices in (1, 2, 64, 240, 1024)] == [240, 120, 4, 1, 1]
+    assert [shard_size(experts, devices) // one for devices in (1, 2, 64, 240, 1024)] == [240, 120, 4, 1, 1]
 
 
 def test_more_devices_never_take_more_memory_each() -> None:

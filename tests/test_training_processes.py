@@ -108,6 +108,8 @@ def test_several_processes_take_the_steps_of_one(alone: Path, words: list[str]) 
     assert together.returncode == 0, together.stderr
     assert together.stdout.count("Trained:") == 1
     assert losses(alone / out) == losses(alone / "alone")
+    norms, expected = ([line["gradient_norm"] for line in log(alone / run)] for run in (out, "alone"))
+    assert norms == pytest.approx(expected, rel=0.02)
     assert_close(weights(alone / out), weights(alone / "alone"))
 
 
@@ -173,6 +175,7 @@ def test_where_a_process_is_killed_all_end_and_the_run_can_go_on(alone: Path) ->
     assert not children(run.pid)
     more = train(alone, "killed", "--resume", "--steps", "6", "--processes", "2")
     assert more.returncode == 0, more.stderr
+    assert [line[:2] for line in losses(alone / "killed")] == [line[:2] for line in losses(alone / "alone")]
     assert_close(weights(alone / "killed"), weights(alone / "alone"))
 
 
@@ -292,6 +295,7 @@ def test_several_processes_that_are_asked_to_end_save_and_go_on(alone: Path) -> 
     assert "Traceback" not in said
     more = train(alone, "asked", "--resume", "--steps", "6", "--processes", "2")
     assert more.returncode == 0, more.stderr
+    assert [line[:2] for line in losses(alone / "asked")] == [line[:2] for line in losses(alone / "alone")]
     assert_close(weights(alone / "asked"), weights(alone / "alone"))
 
 

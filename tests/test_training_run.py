@@ -17,8 +17,8 @@ from multimodel.tasks.mixture import describe
 from multimodel.training import checkpoint
 from multimodel.training.display import Display, mixture_table
 from multimodel.training.interruption import interruption
-from multimodel.training.run_config import RunConfig
-from multimodel.training.train import expected_steps, run_config, train
+from multimodel.training.run_config import RunConfig, run_config
+from multimodel.training.train import expected_steps, train
 from multimodel.training.trainer import StepReport, Trainer
 
 NAMES = ("imageclass", "en-de")
@@ -173,9 +173,12 @@ def test_a_rate_for_an_unknown_task_is_refused() -> None:
         toy_config(NAMES, rates={"smell": 2.0})
 
 
-def test_minutes_are_told_as_steps() -> None:
+def test_minutes_are_told_as_steps(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Trainer, "rehearse", lambda self, task: 0.5)
     assert expected_steps(toy_trainer(toy_config(NAMES, steps=12))) == 12
-    assert expected_steps(toy_trainer(toy_config(NAMES, steps=None, minutes=1.0))) > 60
+    trainer = toy_trainer(toy_config(NAMES, steps=None, minutes=1.0, accumulate=2))
+    trainer.state.step, trainer.state.seconds = 7, 30.0
+    assert expected_steps(trainer) == 7 + 30
     assert expected_steps(toy_trainer(toy_config(NAMES, steps=3, minutes=10.0))) == 3
 
 

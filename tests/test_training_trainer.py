@@ -9,6 +9,7 @@ from runs import SIZES, toy_config, toy_trainer, weights
 from torch import Tensor
 
 from multimodel.batch import Batch
+from multimodel.build import Sizes
 from multimodel.layers.paths import fused
 from multimodel.loss import smoothed_cross_entropy
 from multimodel.tasks.batching import collate
@@ -66,10 +67,13 @@ def test_a_resumed_run_is_bit_equal_to_one_that_never_stopped(tmp_path: Path, ch
     assert replace(trainer.state, seconds=0.0) == replace(straight.state, seconds=0.0)
 
 
-def test_dropout_and_expert_noise_are_on_in_training_and_depend_on_the_seed() -> None:
+@pytest.mark.parametrize(
+    "sizes", [replace(SIZES, dropout=0.0), replace(SIZES, mixture="dense")], ids=["expert noise", "dropout"]
+)
+def test_what_is_random_in_training_is_on_and_depends_on_the_seed(sizes: Sizes) -> None:
     losses = []
     for changes in ({"seed": 1}, {"seed": 1}, {"seed": 2}):
-        trainer = toy_trainer(toy_config(("parse",)))
+        trainer = toy_trainer(toy_config(("parse",), sizes))
         trainer.settings = replace(trainer.settings, **changes)
         losses.append(trained(trainer, 2)[1][1])
     assert losses[0] == losses[1] != losses[2]
@@ -130,13 +134,15 @@ def test_the_loss_is_the_mean_over_real_targets() -> None:
 def test_the_balance_losses_are_trained_on() -> None:
     trainer = toy_trainer(toy_config(("en-de",), replace(SIZES, dropout=0.0)))
     batch = trainer.streams["en-de"].batch(0)
-    trainer.accumulate([batch])
+    trainer.accumulate([batch, batch])
     found = {name: value.grad.clone() for name, value in trainer.model.named_parameters() if value.grad is not None}
     torch.manual_seed(trainer.seed)
     trainer.optimiser.zero_grad()
-    output = trainer.model(batch)
     real = batch.target_mask
-    (smoothed_cross_entropy(output.logits[real], batch.targets[real], 0.1).mean() + output.balance).backward()
+    for _ in range(2):
+        output = trainer.model(batch)
+        mean = smoothed_cross_entropy(output.logits[real], batch.targets[real], 0.1).mean()
+        ((mean + output.balance) / 2).backward()
     noise = "encoder.experts.gate.noise"  # only the balance loss and the noise itself move it
     assert found[noise].abs().sum() > 0
     torch.testing.assert_close(found[noise], dict(trainer.model.named_parameters())[noise].grad)

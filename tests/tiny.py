@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from multimodel.batch import Batch, Net, Route
+from multimodel.batch import TENSORS, Batch, Net, Route
 from multimodel.build import Sizes, build_model
 from multimodel.model import MultiModel
 
@@ -97,8 +97,7 @@ def batch(task: str, examples: int = 2, length: int = 7) -> Batch:
 
 def part(whole: Batch, rows: slice) -> Batch:
     """Some of the examples."""
-    tensors = {name: getattr(whole, name)[rows] for name in ("inputs", "input_mask", "targets", "target_mask")}
-    return replace(whole, **tensors)
+    return whole.each(lambda tensor: tensor[rows])
 
 
 def padded(whole: Batch, inputs: tuple[int, ...] = (), targets: int = 0) -> Batch:
@@ -120,5 +119,4 @@ def padded(whole: Batch, inputs: tuple[int, ...] = (), targets: int = 0) -> Batc
 
 def joined(first: Batch, second: Batch) -> Batch:
     """Two batches of one padded size as one."""
-    names = ("inputs", "input_mask", "targets", "target_mask")
-    return replace(first, **{name: torch.cat((getattr(first, name), getattr(second, name))) for name in names})
+    return replace(first, **{name: torch.cat((getattr(first, name), getattr(second, name))) for name in TENSORS})

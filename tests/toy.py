@@ -40,7 +40,7 @@ def toy_tasks() -> tuple[Vocabulary, tuple[Task, ...]]:
     texts = [*sentences, *languages["de"], *languages["fr"], *captions, " ".join(TONES)]
     labels = {symbol for text in trees for symbol in symbols(read_tree(text))}
     vocabulary = train_vocabulary(texts, labels, VOCABULARY)
-    text, brackets = Text(tokenizer=vocabulary, max_length=40), Tree(tokenizer=vocabulary, max_length=40)
+    text, brackets = Text(vocabulary=vocabulary, max_length=40), Tree(vocabulary=vocabulary, max_length=40)
 
     def task(name: str, given: Any, wanted: Any, command: str, measure: str, pairs: Sequence[tuple[Any, Any]]) -> Task:
         splits = split(pairs)

@@ -6,11 +6,15 @@ task it runs: it sees raw data, the names of two modality nets and a command.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
+
+TENSORS = ("inputs", "input_mask", "targets", "target_mask")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,12 +62,11 @@ class Batch:
         """Real target symbols, the unit in which losses and speeds are counted."""
         return int(self.target_mask.sum())
 
+    def each(self, change: Callable[[Tensor], Tensor]) -> Batch:
+        """The same batch, each of its tensors changed so."""
+        changed: dict[str, Any] = {name: change(getattr(self, name)) for name in TENSORS}
+        return replace(self, **changed)
+
     def to(self, device: torch.device | str) -> Batch:
         """The same batch on another device."""
-        return replace(
-            self,
-            inputs=self.inputs.to(device),
-            input_mask=self.input_mask.to(device),
-            targets=self.targets.to(device),
-            target_mask=self.target_mask.to(device),
-        )
+        return self.each(lambda tensor: tensor.to(device))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple, cast
 
+import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
@@ -152,6 +153,6 @@ class Decoder(nn.Module):
         """One position."""
         for index, (layer, (rings, attention)) in enumerate(zip(self.layers, memory.layers, strict=True)):
             if index == self.middle:
-                x = self.experts.step(x)
+                x, _ = self.experts(x, torch.ones_like(x[..., 0], dtype=torch.bool))
             x = layer.attention.step(layer.block.step(x, rings, position), attention, position)
         return x

@@ -32,11 +32,11 @@ from multimodel.tasks.settings import DataSettings
 from multimodel.tasks.task import TRAIN, Task
 from multimodel.training import checkpoint
 from multimodel.training.adding import Adding, carry_over, grown_config
-from multimodel.training.export import part_of, write_part
+from multimodel.training.export import write_part
 from multimodel.training.kinds import KINDS, Kinds
-from multimodel.training.run_config import RunConfig
+from multimodel.training.run_config import RunConfig, gone_on
 from multimodel.training.settings import TrainingSettings
-from multimodel.training.train import check_start, default_device, gone_on, start_run
+from multimodel.training.train import check_start, default_device, start_run
 from multimodel.training.train import train as train_run
 
 YAML = (".yaml", ".yml")
@@ -64,13 +64,25 @@ def train(
         checkpoint.mend(run)
         known = checkpoint.load_config(checkpoint.latest(run), kinds)
         config = resumed(known, budget(known.training, steps, minutes), declare(tasks, known.data))
+        train_run(config, run, resume=True)
     else:
         name, chosen = named_preset(preset)
         chosen = dataclasses.replace(chosen, training=budget(chosen.training, steps, minutes))
-        check_start(chosen.training, run, resume=False)
-        config = start_run(chosen, name, declare(tasks, chosen.data), kinds)
-    train_run(config, run, resume=resume)
+        start(chosen, name, tasks, run, kinds=kinds)
     return load(run, kinds=kinds)
+
+
+def start(
+    preset: Preset,
+    name: str,
+    tasks: Sequence[Declaration | str],
+    run: Path,
+    data_folder: Path | None = None,
+    kinds: Kinds = KINDS,
+) -> Path:
+    """Train on these tasks, from initial weights; the last checkpoint."""
+    check_start(preset.training, run, resume=False)
+    return train_run(start_run(preset, name, declare(tasks, preset.data, data_folder), kinds), run)
 
 
 def budget(training: TrainingSettings, steps: int | None, minutes: float | None) -> TrainingSettings:
@@ -94,14 +106,27 @@ def add(
     `adding` says what keeps its weights, which old tasks are rehearsed, and whether experts are added. `old` are those
     tasks to rehearse whose data was given in Python.
     """
-    start = checkpoint.latest(Path(run))
-    known = checkpoint.load_config(start, kinds)
-    training = budget(known.training, steps, minutes)
-    check_start(training, Path(out), resume=False)
-    given = with_data(known, old) if old else []
-    config = grown_config(known, declare(tasks, known.data), adding or Adding(), training, given=given)
-    train_run(config, Path(out), initial=partial(carry_over, newest=start))
+    newest = checkpoint.latest(Path(run))
+    known = checkpoint.load_config(newest, kinds)
+    grow(newest, known, tasks, Path(out), adding or Adding(), budget(known.training, steps, minutes), old=old)
     return load(out, kinds=kinds)
+
+
+def grow(
+    newest: Path,
+    known: RunConfig,
+    tasks: Sequence[Declaration | str],
+    out: Path,
+    adding: Adding,
+    training: TrainingSettings,
+    data_folder: Path | None = None,
+    old: Sequence[Declaration] = (),
+) -> Path:
+    """Go on from a checkpoint with these tasks more; the last checkpoint of the run in `out`."""
+    check_start(training, out, resume=False)
+    given = with_data(known, old) if old else []
+    config = grown_config(known, declare(tasks, known.data, data_folder), adding, training, data_folder, given)
+    return train_run(config, out, initial=partial(carry_over, newest=newest))
 
 
 def evaluate(
@@ -134,7 +159,7 @@ def evaluate_only(
     config = checkpoint.load_config(newest, kinds)
     most_bad = config.data.most_bad if settings.most_bad is None else settings.most_bad
     found = evaluate_tasks(
-        load(newest, default_device(), kinds).model,
+        checkpoint.load_model(newest, config).to(default_device()),
         with_data(config, tasks, data_folder),
         dataclasses.replace(settings, most_bad=most_bad),
         cache=features_folder(),
@@ -158,10 +183,10 @@ def export(
     """
     newest = checkpoint.latest(Path(run))
     config = checkpoint.load_config(newest, kinds)
-    part_of(config, tasks)
+    config.named(tasks)  # refuses unknown names before anything is scored
     importance: list[np.ndarray] = []
     if drop_experts:
-        model = load(newest, default_device(), kinds).model
+        model = checkpoint.load_model(newest, config).to(default_device())
         for task in with_data(config, tasks, data_folder):
             importance = _summed(importance, score(model, task, _first_encoded(task, config)).importance)
     return write_part(newest, config, tasks, Path(out), importance)
@@ -193,10 +218,10 @@ def compare(
     data is gone or has no held-out examples, are named and left out.
     """
     settings = settings or EvaluationSettings(examples=1000, decode=100)
-    known, newer = (_task_names(Path(run), kinds) for run in (before, after))
-    config = checkpoint.load_config(checkpoint.latest(Path(after)), kinds)
-    asked = [task for task in tasks or newer if _scorable(config, task, settings.split, data_folder)]
-    both = [task for task in asked if (task.name if isinstance(task, Declaration) else task) in known]
+    former, config = (checkpoint.load_config(checkpoint.latest(Path(run)), kinds) for run in (before, after))
+    known, newer = ([task.name for task in one.tasks] for one in (former, config))
+    asked = [task for task in read_words(tasks) or newer if _scorable(config, task, settings.split, data_folder)]
+    both = [task for task in asked if task_name(task) in known]
     new = evaluate_only(Path(after), asked, settings, data_folder, kinds)[0] if asked else []
     old = evaluate_only(Path(before), both, settings, data_folder, kinds)[0] if both else []
     if new:
@@ -215,20 +240,21 @@ def _scorable(config: RunConfig, task: Declaration | str, split: str, data_folde
     return True
 
 
-def _task_names(run: Path, kinds: Kinds) -> list[str]:
-    return [task.name for task in checkpoint.load_config(checkpoint.latest(run), kinds).tasks]
-
-
 def declare(
     tasks: Sequence[Declaration | str], settings: DataSettings, folder: Path | None = None
 ) -> list[Declaration]:
     """Tasks by their words: those of mini8, in this folder or the cache, by name, others by the path of a YAML file."""
-    return [_declared(task, settings, folder) for task in tasks]
+    return [_declared(task, settings, folder) for task in read_words(tasks)]
 
 
-def task_name(word: str) -> str:
-    """The name of the task that a word stands for."""
-    return read_declaration(Path(word)).name if word.endswith(YAML) else word
+def read_words(tasks: Sequence[Declaration | str]) -> list[Declaration | str]:
+    """The same, files that are named read."""
+    return [read_declaration(Path(task)) if isinstance(task, str) and task.endswith(YAML) else task for task in tasks]
+
+
+def task_name(task: Declaration | str) -> str:
+    """Of a declaration, or the name itself."""
+    return task.name if isinstance(task, Declaration) else task
 
 
 def check_word(word: str) -> None:
@@ -237,13 +263,11 @@ def check_word(word: str) -> None:
         raise InputError(f"There is no task {word!r}: name a YAML file, or {nearest(word, mini8.NAMES)}")
 
 
-def _declared(word: Declaration | str, settings: DataSettings, folder: Path | None) -> Declaration:
-    if isinstance(word, Declaration):
-        return word
-    if word.endswith(YAML):
-        return read_declaration(Path(word))
-    check_word(word)
-    return mini8.declarations(folder or mini8_folder(), [word], settings)[0]
+def _declared(task: Declaration | str, settings: DataSettings, folder: Path | None) -> Declaration:
+    if isinstance(task, Declaration):
+        return task
+    check_word(task)
+    return mini8.declarations(folder or mini8_folder(), [task], settings)[0]
 
 
 def named_preset(preset: str | Preset) -> tuple[str, Preset]:
@@ -265,13 +289,13 @@ def resumed(config: RunConfig, training: TrainingSettings, declared: Sequence[De
 
 def with_data(config: RunConfig, tasks: Sequence[Declaration | str], folder: Path | None = None) -> list[Task]:
     """The run's tasks of these names, or all of them, with their examples: read again, or as they are given now."""
-    read = [read_declaration(Path(task)) if isinstance(task, str) and task.endswith(YAML) else task for task in tasks]
+    read = read_words(tasks)
     given = {task.name: task for task in read if isinstance(task, Declaration)}
-    names = [task.name if isinstance(task, Declaration) else task for task in read]
+    names = [task_name(task) for task in read]
     return [
         dataclasses.replace(task, origin=given[task.name], examples=open_examples(given[task.name]))
         if task.name in given
-        else mini8.found_again([task], folder)[0]
+        else mini8.found_again(task, folder)
         for task in (config.named(names) if names else config.tasks)
     ]
 

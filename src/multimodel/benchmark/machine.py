@@ -5,24 +5,15 @@ from __future__ import annotations
 import os
 import platform
 from datetime import UTC, datetime
-from pathlib import Path
 
 import torch
 
 from multimodel.benchmark.setting import SEED, Setting
 from multimodel.benchmark.timing import WARM_UP
+from multimodel.doctor.system import processor
 from multimodel.presets import PRESETS
 
-PROCESSOR = Path("/proc/cpuinfo")
-
 Conditions = dict[str, str]
-
-
-def processor() -> str:
-    """The processor's own name, where the system tells it."""
-    lines = PROCESSOR.read_text(encoding="utf-8").splitlines() if PROCESSOR.exists() else []
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.machine()
 
 
 def conditions(setting: Setting, command: str) -> Conditions:

@@ -7,7 +7,6 @@ prints the bytes beyond those of the loaded libraries, which a step of the prese
 
 from __future__ import annotations
 
-import subprocess
 import sys
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -16,6 +15,7 @@ from pathlib import Path
 import torch
 
 from multimodel.benchmark.models import text_batch, text_trainer, training_steps
+from multimodel.benchmark.own_process import own_process
 from multimodel.benchmark.results import Case, Part, Row
 from multimodel.benchmark.setting import SEED, Setting, plain, precision
 from multimodel.benchmark.timing import Way
@@ -79,12 +79,9 @@ def measure(setting: Setting, subject: str) -> list[Row]:
         raise InputError("Memory is left out: it is read from /proc, which this system does not have.")
     text = setting.scale.text
     words = (subject, setting.preset, setting.device.type, torch.get_num_threads(), *text)
-    command = [sys.executable, "-m", "multimodel.benchmark.memory", *map(str, words)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if done.returncode:
-        reason = (done.stderr.splitlines() or [f"exit code {done.returncode}"])[-1]
-        raise InputError(f"Memory of {subject} is left out: its process failed ({reason}).")
-    return [Row(f"{subject}, {text[0]} × {text[1]} symbols", {"peak, MiB": int(done.stdout) / MIB})]
+    left_out = f"Memory of {subject} is left out: its process failed"
+    printed = own_process(["-m", "multimodel.benchmark.memory", *words], left_out)
+    return [Row(f"{subject}, {text[0]} × {text[1]} symbols", {"peak, MiB": int(printed) / MIB})]
 
 
 def cases(setting: Setting) -> list[Case]:

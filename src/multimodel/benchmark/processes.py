@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import torch
 
+from multimodel.benchmark.own_process import own_process
 from multimodel.benchmark.results import Case, Part, Row
 from multimodel.benchmark.setting import Setting
 from multimodel.benchmark.timing import spread
-from multimodel.errors import InputError
 
 MOST_ROUNDS = 3  # a run reads data and trains a vocabulary before its first step
 
@@ -26,12 +23,7 @@ def symbols_per_second(setting: Setting, processes: int, threads: int) -> float:
         words = ["train", setting.preset, "--data-folder", setting.data_folder, "--out", run]
         options = {"steps": 4 * setting.scale.steps, "processes": processes, "threads": threads}
         words += [f"--{name}={value}" for name, value in options.items()]
-        command = [sys.executable, "-m", "multimodel", *map(str, words)]
-        without_gpu = {**os.environ, "CUDA_VISIBLE_DEVICES": ""}
-        done = subprocess.run(command, capture_output=True, text=True, check=False, env=without_gpu)
-        if done.returncode:
-            reason = (done.stderr.splitlines() or [f"exit code {done.returncode}"])[-1]
-            raise InputError(f"Processes are left out: a run failed ({reason}).")
+        own_process(["-m", "multimodel", *words], "Processes are left out: a run failed", CUDA_VISIBLE_DEVICES="")
         steps = [json.loads(line) for line in (Path(run) / "log.jsonl").read_text(encoding="utf-8").splitlines()]
     counted = steps[setting.scale.steps :]
     return float(sum(step["symbols"] for step in counted) / sum(step["seconds"] for step in counted))

@@ -2,27 +2,20 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from functools import partial
 from tempfile import TemporaryDirectory
 
+from multimodel.benchmark.own_process import own_process
 from multimodel.benchmark.results import Case, Part, Row
 from multimodel.benchmark.setting import Setting
 from multimodel.benchmark.timing import Times, in_turn, seconds
-from multimodel.errors import InputError
 
 SENTENCE = "Where is the key?"
 
 
 def call(*words: str, **changes: str) -> None:
     """A Python process without a GPU, its environment changed; raises `InputError` where it fails."""
-    environment = {**os.environ, "CUDA_VISIBLE_DEVICES": "", **changes}
-    done = subprocess.run([sys.executable, *words], capture_output=True, text=True, check=False, env=environment)
-    if done.returncode:
-        reason = (done.stderr.splitlines() or [f"exit code {done.returncode}"])[-1]
-        raise InputError(f"Start-up is left out: a process failed ({reason}).")
+    own_process(words, "Start-up is left out: a process failed", **{"CUDA_VISIBLE_DEVICES": "", **changes})
 
 
 def anew(*words: str) -> None:

@@ -18,7 +18,6 @@ from multimodel.tasks import mini8
 from multimodel.tasks.check import TaskReport, check_task
 from multimodel.tasks.check_warnings import refused, warnings
 from multimodel.tasks.declaration import Declaration
-from multimodel.tasks.declared import declared_tasks
 from multimodel.tasks.settings import DataSettings
 from multimodel.tasks.task import nets
 
@@ -53,7 +52,7 @@ def check_tasks(declared: Sequence[Declaration], settings: DataSettings) -> list
     """Read the data as training would, one vocabulary for all, and check task by task."""
     console = Console(stderr=True)
     console.print("reading the data and training the vocabulary", highlight=False)
-    _, tasks = declared_tasks(declared, settings, read_too=mini8.siblings(declared, settings))
+    _, tasks = mini8.read_tasks(declared, settings)
     nets(tasks)  # refuses what cannot be trained together
     return [check_task(task, progress=True) for task in tasks]
 

@@ -6,7 +6,6 @@ import dataclasses
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -21,16 +20,16 @@ from multimodel.doctor.system import usable_cores
 from multimodel.errors import InputError
 from multimodel.evaluation.before_after import before_after_table
 from multimodel.presets import PRESETS, Preset
-from multimodel.runs import YAML, compare, declare, named_preset, task_name, with_data
+from multimodel.runs import compare, grow, named_preset, read_words, start, task_name, with_data
 from multimodel.tasks import mini8
 from multimodel.tasks.settings import DataSettings
 from multimodel.training import checkpoint
-from multimodel.training.adding import Adding, carry_over, grown_config
+from multimodel.training.adding import Adding
 from multimodel.training.interruption import SIGNALS, leave
 from multimodel.training.processes import is_first, under_torchrun
-from multimodel.training.run_config import RunConfig
+from multimodel.training.run_config import RunConfig, gone_on
 from multimodel.training.settings import TrainingSettings
-from multimodel.training.train import check_start, gone_on, start_run, train
+from multimodel.training.train import train
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,8 +86,11 @@ def main(arguments: Sequence[str]) -> None:
 
 def trained(arguments: Sequence[str], outline: Train) -> Path:
     """A run from its start or from where it was left; its last checkpoint."""
-    config = resumed(arguments, outline.out) if outline.resume else started(arguments, outline.preset)
-    return train(config, outline.out, resume=outline.resume)
+    if outline.resume:
+        return train(resumed(arguments, outline.out), outline.out, resume=True)
+    command = parse(arguments, defaults(PRESETS[outline.preset]))
+    chosen = Preset(model=command.model, data=command.data, training=command.training)
+    return start(chosen, outline.preset, split_names(command.tasks), command.out, command.data_folder)
 
 
 def grown(arguments: Sequence[str], outline: Train) -> Path:
@@ -97,14 +99,16 @@ def grown(arguments: Sequence[str], outline: Train) -> Path:
     known = checkpoint.load_config(newest)
     own = own_defaults(known)
     command = parse(arguments, own)
-    check_start(command.training, command.out, resume=False)
     data = dataclasses.replace(known.data, most_bad=command.data.most_bad)
-    refuse_changes(outline.preset, {"tasks": (command.tasks, own.tasks), "model": (command.model, own.model)})
-    refuse_changes(outline.preset, {"data": (command.data, data)})
+    fixed = {
+        "tasks": (command.tasks, own.tasks),
+        "model": (command.model, own.model),
+        "data": (command.data, data),
+    }
+    refuse_changes(outline.preset, fixed)
     known = dataclasses.replace(known, data=data)
-    declared = declare(split_names(command.add), data, command.data_folder)
-    config = grown_config(known, declared, command.adding, command.training, command.data_folder)
-    return train(config, command.out, initial=partial(carry_over, newest=newest))
+    added = split_names(command.add)
+    return grow(newest, known, added, command.out, command.adding, command.training, command.data_folder)
 
 
 def launch(arguments: Sequence[str], processes: int) -> None:
@@ -144,22 +148,14 @@ def defaults(preset: Preset) -> Train:
     return Train(training=preset.training, model=preset.model, data=preset.data)
 
 
-def started(arguments: Sequence[str], preset: str) -> RunConfig:
-    """A run from a preset."""
-    command = parse(arguments, defaults(PRESETS[preset]))
-    check_start(command.training, command.out, resume=False)
-    chosen = Preset(model=command.model, data=command.data, training=command.training)
-    return start_run(chosen, preset, declare(split_names(command.tasks), command.data, command.data_folder))
-
-
 def resumed(arguments: Sequence[str], run: Path) -> RunConfig:
     """A run to go on with; what its weights depend on cannot change, but some of its tasks may rest from here on."""
     known = checkpoint.load_config(checkpoint.latest(run))
     own = own_defaults(known)
     command = parse(arguments, own)
-    words, names = split_names(command.tasks), [task.name for task in known.tasks]
-    asked = [task_name(word) for word in words]
-    added = [task_name(word) for word in split_names(command.add)]
+    names = [task.name for task in known.tasks]
+    given, more = (read_words(split_names(words)) for words in (command.tasks, command.add))
+    asked, added = (list(map(task_name, tasks)) for tasks in (given, more))
     data = dataclasses.replace(known.data, most_bad=command.data.most_bad)
     fixed = {
         "preset": (known.preset if added else command.preset, known.preset),
@@ -171,8 +167,8 @@ def resumed(arguments: Sequence[str], run: Path) -> RunConfig:
     refuse_changes(str(run), fixed)
     resting = tuple(name for name in names if name not in asked)
     known = dataclasses.replace(known, data=data, resting=resting)
-    moved = {task_name(word): word for word in [*words, *split_names(command.add)] if word.endswith(YAML)}
-    again = [moved.get(task.name, task.name) for task in known.trained]
+    declared = {task_name(task): task for task in [*given, *more]}
+    again = [declared.get(task.name, task.name) for task in known.trained]
     return gone_on(known, with_data(known, again, command.data_folder), command.training)
 
 
@@ -186,4 +182,4 @@ def refuse_changes(run: str, fixed: Mapping[str, tuple[object, object]]) -> None
 def own_defaults(config: RunConfig) -> Train:
     """What holds for a run where no option says otherwise."""
     tasks = tuple(task.name for task in config.trained)
-    return Train(tasks=tasks, data_folder=None, training=config.training, model=config.model, data=config.data)
+    return Train(tasks=tasks, training=config.training, model=config.model, data=config.data)

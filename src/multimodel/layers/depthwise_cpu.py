@@ -93,4 +93,5 @@ def rectify_backward(x, real, gradient):
     zero = np.float32(0)
     for t in range(x.shape[0]):
         for c in range(x.shape[1]):
-            gradient[t, c] = gradient[t, c] * real[t] if x[t, c] > 0 else zero
+            slope = gradient[t, c] * real[t]  # before it is chosen: what might not be read would be jumped over
+            gradient[t, c] = slope if x[t, c] > 0 else zero

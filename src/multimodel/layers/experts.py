@@ -116,21 +116,7 @@ class NoisyTopKGate(nn.Module):
         return normal_cdf((clean - threshold) / deviation).sum(0)
 
 
-class Positionwise:
-    """A layer that sees each position by itself: a step is a sequence of one."""
-
-    def forward(
-        self, x: Float[Tensor, "b t d"], mask: Bool[Tensor, "b t"]
-    ) -> tuple[Float[Tensor, "b t d"], tuple[ExpertUse, ...]]:
-        """Same shape, and how experts were used."""
-        raise NotImplementedError
-
-    def step(self, x: Float[Tensor, "b 1 d"]) -> Float[Tensor, "b 1 d"]:
-        """One position, in evaluation."""
-        return self.forward(x, torch.ones_like(x[..., 0], dtype=torch.bool))[0]
-
-
-class MixtureOfExperts(Positionwise, nn.Module):
+class MixtureOfExperts(nn.Module):
     """`LN(x + Σ gate · expert(x))` over the k experts of each real position; padding is neither routed nor counted.
 
     An expert is d → expert width → d with a ReLU between and no biases. Positions are sorted by expert, so that each
@@ -177,7 +163,7 @@ class MixtureOfExperts(Positionwise, nn.Module):
         return (chosen.view(*layout.places.shape, rows.shape[1]) * routing.gates.unsqueeze(-1).to(rows.dtype)).sum(1)
 
 
-class DenseExpert(Positionwise, nn.Module):
+class DenseExpert(nn.Module):
     """The ablation of the mixture: one feed-forward net as wide as the experts that a position would use."""
 
     def __init__(self, width: int, expert_width: int) -> None:
@@ -193,7 +179,7 @@ class DenseExpert(Positionwise, nn.Module):
         return self.norm(x + self.output(F.relu(self.hidden(x)))), ()
 
 
-class NoExperts(Positionwise, nn.Module):
+class NoExperts(nn.Module):
     """The paper's ablation "no MoE": the layer is left out."""
 
     def forward(

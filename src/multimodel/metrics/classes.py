@@ -6,9 +6,6 @@ from collections import Counter
 from collections.abc import Hashable, Iterable, Sequence
 from typing import TypeVar
 
-from jaxtyping import Float
-from torch import Tensor
-
 from multimodel.metrics.pairs import check_pairs
 
 Label = TypeVar("Label", bound=Hashable)
@@ -30,12 +27,6 @@ def top_share(hypotheses: Sequence[Sequence[Label]], references: Sequence[Label]
         raise ValueError(f"a class hypothesis is a list of names, best first; found the bare name {bare!r}")
     right = sum(reference in ranked[:best] for ranked, reference in zip(hypotheses, references, strict=True))
     return right / len(references)
-
-
-def ranked_classes(logits: Float[Tensor, "b classes"], best: int = 5) -> list[list[int]]:
-    """Class numbers of each row, the likeliest first, at most `best` of them."""
-    numbers: list[list[int]] = logits.topk(min(best, logits.shape[-1]), dim=-1).indices.tolist()
-    return numbers
 
 
 def by_frequency(train: Iterable[Label]) -> list[Label]:

@@ -61,16 +61,6 @@ def bigram_score(train: Iterable[Sequence[int]], test: Iterable[Sequence[int]], 
     return SymbolScore(float(nats.sum()), int((symbols == model.best_next[histories]).sum()), len(symbols))
 
 
-def unigram_log_perplexity(train: Iterable[Sequence[int]], test: Iterable[Sequence[int]], vocabulary: int) -> float:
-    """Nats per symbol of `test` under the unigram of `train`."""
-    return unigram_score(train, test, vocabulary).log_perplexity
-
-
-def bigram_log_perplexity(train: Iterable[Sequence[int]], test: Iterable[Sequence[int]], vocabulary: int) -> float:
-    """Nats per symbol of `test` under the Kneser–Ney bigram of `train`."""
-    return bigram_score(train, test, vocabulary).log_perplexity
-
-
 def fit_bigram(train: Iterable[Sequence[int]], vocabulary: int) -> Bigram:
     """Count pairs; back off to the number of histories that a symbol follows, and from there to the uniform."""
     histories, symbols = _histories_and_symbols(train, vocabulary, "training")

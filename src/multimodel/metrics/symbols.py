@@ -1,4 +1,4 @@
-"""Log-perplexity and accuracy per target symbol, from sums that add up over batches (paper, table 2)."""
+"""Log-perplexity and accuracy per target symbol (paper, table 2)."""
 
 from __future__ import annotations
 
@@ -7,14 +7,11 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class SymbolScore:
-    """Summed negative log-likelihood in nats, symbols predicted right, and symbols in all; `+` joins two."""
+    """Summed negative log-likelihood in nats, symbols predicted right, and symbols in all."""
 
-    nats: float = 0.0
-    right: int = 0
-    symbols: int = 0
-
-    def __add__(self, other: SymbolScore) -> SymbolScore:
-        return SymbolScore(self.nats + other.nats, self.right + other.right, self.symbols + other.symbols)
+    nats: float
+    right: int
+    symbols: int
 
     @property
     def log_perplexity(self) -> float:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,31 +24,28 @@ class Inputs:
 
 def load_inputs(record: Record, data_folder: Path | None) -> Inputs:
     """The inputs of all samples; data that is gone costs the report its inputs only, unless a folder was named."""
-    names = [evaluation.task for evaluation in record.evaluations]
+    tasks = {task.name: task for task in record.config.tasks}
     raw: dict[tuple[str, str], Any] = {}
     missing = []
-    for task in record.config.tasks:
-        if task.name in names:
-            try:
-                raw |= sample_inputs(found_again([task], data_folder), record.evaluations)
-            except InputError as error:
-                if data_folder and is_mini8(task):
-                    raise
-                missing.append(str(error))
+    for evaluation in record.evaluations:
+        task = tasks[evaluation.task]
+        try:
+            raw |= sample_inputs(found_again(task, data_folder), evaluation)
+        except InputError as error:
+            if data_folder and is_mini8(task):
+                raise
+            missing.append(str(error))
     if not missing:
         return Inputs(raw=raw)
     return Inputs(raw=raw, missing=f"Some inputs are not shown, as the data cannot be read. {' '.join(missing)}")
 
 
-def sample_inputs(tasks: Sequence[Task], evaluations: Sequence[TaskEvaluation]) -> dict[tuple[str, str], Any]:
+def sample_inputs(task: Task, evaluation: TaskEvaluation) -> dict[tuple[str, str], Any]:
     """What each sample's example holds as input, where the data still has the same example at its place."""
+    examples = task.examples.get(evaluation.split, ())
     found: dict[tuple[str, str], Any] = {}
-    by_name = {task.name: task for task in tasks}
-    for evaluation in evaluations:
-        task = by_name.get(evaluation.task)
-        examples = task.examples.get(evaluation.split, ()) if task else ()
-        for sample in evaluation.samples:
-            example = examples[sample.row] if sample.row < len(examples) else None
-            if example and (example.id, example.output) == (sample.id, sample.output):
-                found[evaluation.task, sample.id] = example.input
+    for sample in evaluation.samples:
+        example = examples[sample.row] if sample.row < len(examples) else None
+        if example and (example.id, example.output) == (sample.id, sample.output):
+            found[task.name, sample.id] = example.input
     return found

@@ -21,7 +21,6 @@ from multimodel.sources.wording import LONGEST_WORD, one_line
 from multimodel.tasks.mel import log_mel
 from multimodel.tasks.padding import pad
 from multimodel.tasks.parallel import in_threads
-from multimodel.tasks.vocabulary import Vocabulary
 
 FRAMES_PER_POSITION = 8
 SAMPLES_PER_POSITION = 256
@@ -93,11 +92,6 @@ class Spectrogram:
         """Everything."""
         return {"kind": "spectrogram", **asdict(self)}
 
-    @classmethod
-    def from_json(cls, values: dict[str, Any], tokenizer: Vocabulary) -> Spectrogram:
-        """What `to_json` wrote."""
-        return cls(**values)
-
 
 @dataclass(frozen=True, kw_only=True)
 class Waveform:
@@ -155,11 +149,6 @@ class Waveform:
     def to_json(self) -> dict[str, Any]:
         """Everything."""
         return {"kind": "waveform", **asdict(self)}
-
-    @classmethod
-    def from_json(cls, values: dict[str, Any], tokenizer: Vocabulary) -> Waveform:
-        """What `to_json` wrote."""
-        return cls(**values)
 
 
 def load_samples(

@@ -21,27 +21,27 @@ def epoch_batches(
     input_costs: np.ndarray,
     output_lengths: np.ndarray,
     *,
-    budget: int,
+    batch_cost: int,
     seed: int,
     epoch: int,
     task: str,
-    maximum_examples: int | None = None,
+    batch_examples: int | None = None,
 ) -> list[np.ndarray]:
     """The batches of one epoch, each the indices of its examples, in the order of training.
 
     Every example stands in exactly one batch. The padded cost of a batch, its size times its longest input and longest
-    output, is at most `budget`, unless a single example is larger. Equal arguments give equal batches.
+    output, is at most `batch_cost`, unless a single example is larger. Equal arguments give equal batches.
     """
     random = np.random.default_rng([seed, epoch, _number(task)])
-    order = _by_length(input_costs, output_lengths, budget, random)
-    batches = _cut(order, input_costs, output_lengths, budget, maximum_examples)
+    order = _by_length(input_costs, output_lengths, batch_cost, random)
+    batches = _cut(order, input_costs, output_lengths, batch_cost, batch_examples)
     return [batches[position] for position in random.permutation(len(batches))]
 
 
-def evaluation_batches(encoded: Encoded, budget: int, maximum_examples: int | None = None) -> list[np.ndarray]:
+def evaluation_batches(encoded: Encoded, batch_cost: int, batch_examples: int | None = None) -> list[np.ndarray]:
     """Every example once, in order of length."""
     order = np.lexsort((encoded.output_lengths, encoded.input_costs))
-    return _cut(order, encoded.input_costs, encoded.output_lengths, budget, maximum_examples)
+    return _cut(order, encoded.input_costs, encoded.output_lengths, batch_cost, batch_examples)
 
 
 def collate(task: Task, encoded: Encoded, indices: Sequence[int] | np.ndarray) -> Batch:
@@ -69,16 +69,16 @@ class Stream:
         task: Task,
         encoded: Encoded,
         *,
-        budget: int,
+        batch_cost: int,
         seed: int,
-        maximum_examples: int | None = None,
+        batch_examples: int | None = None,
         share: tuple[int, int] = (0, 1),
     ) -> None:
         self.task = task
         self.encoded = encoded
-        self.budget = budget
+        self.batch_cost = batch_cost
         self.seed = seed
-        self.maximum_examples = maximum_examples
+        self.batch_examples = batch_examples
         self.share = share
         self._starts = [0]  # position of each epoch's first batch; epochs may differ in their number of batches
         self._plan: tuple[int, list[np.ndarray]] = (-1, [])
@@ -107,19 +107,17 @@ class Stream:
     def plan(self, epoch: int) -> list[np.ndarray]:
         """The batches of one epoch; the last plan asked for is kept."""
         if self._plan[0] != epoch:
-            self._plan = (epoch, self._make(epoch))
+            batches = epoch_batches(
+                self.encoded.input_costs,
+                self.encoded.output_lengths,
+                batch_cost=self.batch_cost,
+                seed=self.seed,
+                epoch=epoch,
+                task=self.task.name,
+                batch_examples=self.batch_examples,
+            )
+            self._plan = (epoch, batches)
         return self._plan[1]
-
-    def _make(self, epoch: int) -> list[np.ndarray]:
-        return epoch_batches(
-            self.encoded.input_costs,
-            self.encoded.output_lengths,
-            budget=self.budget,
-            seed=self.seed,
-            epoch=epoch,
-            task=self.task.name,
-            maximum_examples=self.maximum_examples,
-        )
 
     def _find(self, position: int) -> tuple[int, int]:
         """Epoch of a position and that epoch's first position; a jump ahead plans the epochs between, once."""
@@ -135,14 +133,14 @@ def _number(name: str) -> int:
 
 
 def _by_length(
-    input_costs: np.ndarray, output_lengths: np.ndarray, budget: int, random: np.random.Generator
+    input_costs: np.ndarray, output_lengths: np.ndarray, batch_cost: int, random: np.random.Generator
 ) -> np.ndarray:
     """An order in which neighbours are alike in both lengths: strips of like input, each sorted by output, in turns
     up and down so that strips meet at like outputs."""
     count = len(input_costs)
     blurred_inputs = input_costs * random.uniform(1 - JITTER, 1 + JITTER, count)
     blurred_outputs = output_lengths * random.uniform(1 - JITTER, 1 + JITTER, count)
-    expected = max(1.0, float((input_costs + output_lengths).sum()) / budget)
+    expected = max(1.0, float((input_costs + output_lengths).sum()) / batch_cost)
     strips = max(1, round(np.sqrt(expected)))
     by_input = np.argsort(blurred_inputs, kind="stable")
     pieces = []
@@ -156,17 +154,17 @@ def _cut(
     order: np.ndarray,
     input_costs: np.ndarray,
     output_lengths: np.ndarray,
-    budget: int,
-    maximum_examples: int | None,
+    batch_cost: int,
+    batch_examples: int | None,
 ) -> list[np.ndarray]:
-    """Cut an order into the longest batches that stay within the budget."""
+    """Cut an order into the longest batches that stay within both limits."""
     starts, longest_input, longest_output = [0], 0, 0
-    most = maximum_examples or len(order)
+    most = batch_examples or len(order)
     lengths = zip(input_costs[order].tolist(), output_lengths[order].tolist(), strict=True)
     for position, (cost, length) in enumerate(lengths):
         longest_input, longest_output = max(longest_input, cost), max(longest_output, length)
         size = position - starts[-1] + 1
-        if size > 1 and (size > most or size * (longest_input + longest_output) > budget):
+        if size > 1 and (size > most or size * (longest_input + longest_output) > batch_cost):
             starts.append(position)
             longest_input, longest_output = cost, length
     return np.split(order, starts[1:])

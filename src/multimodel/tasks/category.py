@@ -15,7 +15,6 @@ from multimodel.batch import Net
 from multimodel.errors import InputError
 from multimodel.sources.wording import shown
 from multimodel.tasks.padding import pad
-from multimodel.tasks.vocabulary import Vocabulary
 
 SHOWN = 20  # names in a message
 
@@ -77,8 +76,3 @@ class Category:
     def to_json(self) -> dict[str, Any]:
         """Everything."""
         return {"kind": "category", "names": list(self.names), "net": self.net, "given": self.given}
-
-    @classmethod
-    def from_json(cls, values: dict[str, Any], tokenizer: Vocabulary) -> Category:
-        """What `to_json` wrote."""
-        return cls(**{**values, "names": tuple(values["names"])})

@@ -85,7 +85,7 @@ class Text:
     def feature(self, context: Context) -> Feature:
         """Subwords of the shared vocabulary."""
         length = self.max_length or context.settings.max_symbols
-        return text.Text(tokenizer=context.vocabulary, max_length=length, net=self.net)
+        return text.Text(vocabulary=context.vocabulary, max_length=length, net=self.net)
 
 
 @dataclass(frozen=True)
@@ -113,7 +113,7 @@ class Tree:
     def feature(self, context: Context) -> Feature:
         """Brackets and tags of the shared vocabulary."""
         length = self.max_length or context.settings.max_tree_symbols
-        return tree.Tree(tokenizer=context.vocabulary, max_length=length, net=self.net)
+        return tree.Tree(vocabulary=context.vocabulary, max_length=length, net=self.net)
 
 
 @dataclass(frozen=True)

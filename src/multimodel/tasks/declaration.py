@@ -90,12 +90,12 @@ class Declaration:
             )
 
     @property
-    def told(self) -> str:
+    def task_command(self) -> str:
         """The command as it is declared, or what follows from the name."""
         return self.command or f"to-{self.name}"
 
     @property
-    def measured(self) -> str:
+    def task_measure(self) -> str:
         """The measure as it is declared, or what follows from the kinds of both sides."""
         return self.measure or MEASURES.get((self.input.kind, self.output.kind), self.output.measure)
 

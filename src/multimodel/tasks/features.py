@@ -65,18 +65,18 @@ class Feature(Protocol):
 
 
 FEATURES: dict[str, Callable[[dict[str, Any], Vocabulary], Feature]] = {
-    "text": Text.from_json,
-    "tree": Tree.from_json,
-    "image": Image.from_json,
-    "spectrogram": Spectrogram.from_json,
-    "waveform": Waveform.from_json,
-    "category": Category.from_json,
+    "text": lambda values, vocabulary: Text(vocabulary=vocabulary, **values),
+    "tree": lambda values, vocabulary: Tree(vocabulary=vocabulary, **values),
+    "image": lambda values, vocabulary: Image(**values),
+    "spectrogram": lambda values, vocabulary: Spectrogram(**values),
+    "waveform": lambda values, vocabulary: Waveform(**values),
+    "category": lambda values, vocabulary: Category(**{**values, "names": tuple(values["names"])}),
 }
 
 
 def feature_from_json(
     values: dict[str, Any],
-    tokenizer: Vocabulary,
+    vocabulary: Vocabulary,
     features: Mapping[str, Callable[[dict[str, Any], Vocabulary], Feature]] = FEATURES,
 ) -> Feature:
     """The feature that `to_json` wrote; raises `InputError` for an unknown kind or wrong fields."""
@@ -85,6 +85,6 @@ def feature_from_json(
     if kind not in features:
         raise InputError(f"There is no feature of kind {kind!r}: choose from {', '.join(features)}.")
     try:
-        return features[kind](fields, tokenizer)
+        return features[kind](fields, vocabulary)
     except (TypeError, KeyError) as error:
         raise InputError(f"The settings of this {kind} feature are wrong: {error}.") from error

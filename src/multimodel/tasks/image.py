@@ -22,7 +22,6 @@ from multimodel.sources.files import read_bytes
 from multimodel.sources.wording import LONGEST_WORD, one_line
 from multimodel.tasks.padding import pad
 from multimodel.tasks.parallel import in_threads
-from multimodel.tasks.vocabulary import Vocabulary
 
 MOST_PIXELS = 50_000_000  # a larger picture is likelier an attack than a photo
 LARGE, LARGE_AT_ONCE = 10_000_000, 2  # pixels: one picture of the most takes half a gigabyte while it is scaled
@@ -119,11 +118,6 @@ class Image:
         """Everything."""
         size = {"height": self.height, "width": self.width, "channels": self.channels}
         return {"kind": "image", **size, "net": self.net}
-
-    @classmethod
-    def from_json(cls, values: dict[str, Any], tokenizer: Vocabulary) -> Image:
-        """What `to_json` wrote."""
-        return cls(**values)
 
 
 def _head(raw: bytes, name: str) -> Pillow.Image:

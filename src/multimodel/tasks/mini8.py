@@ -39,31 +39,22 @@ def outline(folder: Path, name: str) -> Declaration:
     return _declaration(folder, name, *_sides(DataSettings().class_side, ("first", "second"))[name])
 
 
-def load_mini8(
-    folder: Path,
-    names: Sequence[str] = NAMES,
-    settings: DataSettings | None = None,
-    vocabulary: Vocabulary | None = None,
+def read_tasks(
+    declared: Sequence[Declaration], settings: DataSettings, vocabulary: Vocabulary | None = None
 ) -> tuple[Vocabulary, tuple[Task, ...]]:
-    """The tasks called `names`, in that order, with their examples, and their vocabulary.
+    """The tasks with their examples, and their vocabulary.
 
-    Without a vocabulary one is trained on the training text of all eight tasks, whichever are asked for, so that runs
-    on some of them can be compared.
+    Without a vocabulary one is trained. Where a task is one of mini8 it is that of all eight: runs on some of them can
+    be compared.
     """
-    settings = settings or DataSettings()
-    declared = declarations(folder, names, settings)
-    return declared_tasks(declared, settings, vocabulary, siblings(declared, settings))
-
-
-def siblings(declared: Sequence[Declaration], settings: DataSettings) -> list[Declaration]:
-    """All of mini8 where one of these tasks belongs to it: their vocabulary is that of all eight."""
     folders = [one.folder for one in declared if of_mini8(one)]
-    return declarations(folders[0], NAMES, settings) if folders else []
+    siblings = declarations(folders[0], NAMES, settings) if folders else []
+    return declared_tasks(declared, settings, vocabulary, siblings)
 
 
-def found_again(tasks: Sequence[Task], folder: Path | None) -> list[Task]:
-    """Tasks of a run with their examples; those of mini8 from this folder, where one is given."""
-    return [with_examples(task, folder if is_mini8(task) else None) for task in tasks]
+def found_again(task: Task, folder: Path | None) -> Task:
+    """A task of a run with its examples; one of mini8 from this folder, where one is given."""
+    return with_examples(task, folder if is_mini8(task) else None)
 
 
 def is_mini8(task: Task) -> bool:

@@ -44,8 +44,8 @@ def of_declaration(one: Declaration) -> Summary:
         name=one.name,
         input=_column(one.input),
         output=_column(one.output),
-        command=one.told,
-        measure=one.measured,
+        command=one.task_command,
+        measure=one.task_measure,
         rate=f"{one.rate:g}",
         data=presence(one),
     )

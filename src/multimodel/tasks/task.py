@@ -86,13 +86,13 @@ class Task:
 
 def task_from_json(
     values: dict[str, Any],
-    tokenizer: Vocabulary,
+    vocabulary: Vocabulary,
     features: Mapping[str, Callable[[dict[str, Any], Vocabulary], Feature]] = FEATURES,
     columns: Mapping[str, Callable[..., Column]] = COLUMNS,
 ) -> Task:
     """The task that `to_json` wrote, without examples; raises `InputError` for wrong fields."""
     try:
-        ends = {end: feature_from_json(values[end], tokenizer, features) for end in ("input", "output")}
+        ends = {end: feature_from_json(values[end], vocabulary, features) for end in ("input", "output")}
         origin = values["origin"] and declaration_from_json(values["origin"], columns)
         return Task(**{**values, **ends, "origin": origin})
     except (TypeError, KeyError) as error:

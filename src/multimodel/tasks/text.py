@@ -40,28 +40,28 @@ def collate_symbols(arrays: Sequence[np.ndarray]) -> tuple[Int[Tensor, "b t"], B
 class Text:
     """Text of at most `max_length` symbols, the end symbol included. Raw: `str`."""
 
-    tokenizer: Vocabulary
+    vocabulary: Vocabulary
     max_length: int
     net: str = "text"
 
     @property
     def spec(self) -> Net:
         """A text net over the whole vocabulary."""
-        return Net(kind="text", size=self.tokenizer.size)
+        return Net(kind="text", size=self.vocabulary.size)
 
     @property
     def version(self) -> str:
         """The vocabulary."""
-        return self.tokenizer.sha256
+        return self.vocabulary.sha256
 
     def encode(self, raw: str) -> np.ndarray:
         """Ids (t,) int32, the last one the end symbol."""
-        return ended(self.tokenizer.encode(raw))
+        return ended(self.vocabulary.encode(raw))
 
     def encode_many(self, raws: Sequence[str]) -> Iterator[np.ndarray]:
         """`encode` for each, many at a time."""
         for chunk in _chunks(raws):
-            yield from map(ended, self.tokenizer.encode_many(chunk))
+            yield from map(ended, self.vocabulary.encode_many(chunk))
 
     def fits(self, array: np.ndarray) -> bool:
         """Whether the text is no longer than the limit."""
@@ -77,7 +77,7 @@ class Text:
 
     def decode(self, symbols: Sequence[int]) -> str:
         """The text before the end symbol."""
-        return self.tokenizer.decode(until_end(symbols))
+        return self.vocabulary.decode(until_end(symbols))
 
     def read(self, value: str) -> str:
         """The text itself; raises `InputError` if it is empty, too long or not Unicode."""
@@ -96,11 +96,6 @@ class Text:
     def to_json(self) -> dict[str, Any]:
         """All but the vocabulary, which a run keeps once."""
         return {"kind": "text", "max_length": self.max_length, "net": self.net}
-
-    @classmethod
-    def from_json(cls, values: dict[str, Any], tokenizer: Vocabulary) -> Text:
-        """What `to_json` wrote."""
-        return cls(tokenizer=tokenizer, **values)
 
 
 def _chunks(raws: Sequence[str]) -> Iterator[Sequence[str]]:

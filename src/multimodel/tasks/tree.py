@@ -33,23 +33,23 @@ def tree_symbols(raw: str) -> list[str]:
 class Tree:
     """A tree of at most `max_length` symbols, the end symbol included. Raw: one bracketed line, words included."""
 
-    tokenizer: Vocabulary
+    vocabulary: Vocabulary
     max_length: int
     net: str = "text"
 
     @property
     def spec(self) -> Net:
         """The text net: its vocabulary holds the symbols of trees."""
-        return Net(kind="text", size=self.tokenizer.size)
+        return Net(kind="text", size=self.vocabulary.size)
 
     @property
     def version(self) -> str:
         """The vocabulary."""
-        return self.tokenizer.sha256
+        return self.vocabulary.sha256
 
     def encode(self, raw: str) -> np.ndarray:
         """Ids (t,) int32 of the tree's symbols, the last one the end symbol; raises `InputError` if it is no tree."""
-        return ended([self.tokenizer.tree_id(symbol) for symbol in tree_symbols(raw)])
+        return ended([self.vocabulary.tree_id(symbol) for symbol in tree_symbols(raw)])
 
     def encode_many(self, raws: Sequence[str]) -> Iterator[np.ndarray]:
         """`encode` for each."""
@@ -69,7 +69,7 @@ class Tree:
 
     def decode(self, symbols: Sequence[int]) -> list[str]:
         """The tree symbols before the end symbol, e.g. `["(NP", "DT", "NN", ")NP"]`; other ids are skipped."""
-        found = map(self.tokenizer.tree_symbol, until_end(symbols))
+        found = map(self.vocabulary.tree_symbol, until_end(symbols))
         return [symbol for symbol in found if symbol is not None]
 
     def read(self, value: str) -> str:
@@ -81,8 +81,3 @@ class Tree:
     def to_json(self) -> dict[str, Any]:
         """All but the vocabulary, which a run keeps once."""
         return {"kind": "tree", "max_length": self.max_length, "net": self.net}
-
-    @classmethod
-    def from_json(cls, values: dict[str, Any], tokenizer: Vocabulary) -> Tree:
-        """What `to_json` wrote."""
-        return cls(tokenizer=tokenizer, **values)

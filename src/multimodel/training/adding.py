@@ -18,9 +18,8 @@ from multimodel.tasks.declared import declared_tasks
 from multimodel.tasks.mini8 import found_again
 from multimodel.tasks.task import Task
 from multimodel.training import checkpoint
-from multimodel.training.run_config import RunConfig
+from multimodel.training.run_config import RunConfig, check_parts, rated
 from multimodel.training.settings import TrainingSettings
-from multimodel.training.train import check_parts, rated
 
 BODY = ("encoder", "mixer", "decoder")
 ALL = "all"
@@ -68,7 +67,7 @@ def grown_config(
     _, new = declared_tasks(declared, known.data, known.vocabulary)
     again = {task.name: task for task in given}
     missing = [task for task in known.tasks if task.name in rehearsed and task.name not in again]
-    again |= {task.name: task for task in found_again(missing, data_folder)}
+    again |= {task.name: found_again(task, data_folder) for task in missing}
     settings = training or known.training
     tasks = rated([*(again.get(task.name, task) for task in known.tasks), *new], settings)
     config = dataclasses.replace(

@@ -62,12 +62,11 @@ def write_part(
     if checkpoint.checkpoints(out):
         raise InputError(f"{out} already holds a run: give another --out.")
     part = part_of(config, names)
+    keep: dict[str, np.ndarray] = {}
     if importance:  # a class is read from the encoder, so that the decoder's layer may have been used by nobody
         importance = [*importance, *[np.zeros_like(importance[0])] * (len(LAYERS) - len(importance))]
-    keep = dict(zip(LAYERS, fired(importance, part.model.experts_used), strict=True)) if importance else {}
-    if keep:
-        count = len(next(iter(keep.values())))
-        part = dataclasses.replace(part, model=dataclasses.replace(part.model, experts=count))
+        keep = dict(zip(LAYERS, fired(importance, part.model.experts_used), strict=True))
+        part = dataclasses.replace(part, model=dataclasses.replace(part.model, experts=len(keep[LAYERS[0]])))
     model = part.build()
     model.load_state_dict(kept_weights(checkpoint.read_weights(newest), model, keep))
     known = checkpoint.load_state(newest)

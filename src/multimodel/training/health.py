@@ -74,6 +74,25 @@ def rolled_back(good: State, now: State) -> State:
     )
 
 
+def taken_up(state: State, first: State) -> State:
+    """The state of a run to go on with, and of tasks that rested until here the first one.
+
+    Troubles of a task that rests from here on are over. Where the run had been given up its user has seen to it, and
+    its learning rate is the full one again.
+    """
+    known = replace(
+        state,
+        positions=first.positions | state.positions,
+        averages=first.averages | state.averages,
+        failing={task: times for task, times in state.failing.items() if task in first.positions},
+    )
+    if given_up(state):
+        return replace(known, rollbacks=0, diverged="", recovered=0, slowing=1.0)
+    if state.diverged not in first.positions:
+        return replace(known, rollbacks=0, diverged="", recovered=0)
+    return known
+
+
 def given_up(state: State) -> bool:
     """Whether going back has not helped so often that the run is to end."""
     return state.rollbacks > ROLLBACKS

@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-from multimodel.batch import Batch, Route
+from multimodel.batch import TENSORS, Batch, Route
 from multimodel.errors import InputError
 from multimodel.model import MultiModel
 from multimodel.training.checkpoint import MODEL, write_settings
@@ -23,7 +23,6 @@ LINES = "incidents.jsonl"
 FOLDER = "incidents"
 ACCOUNT = "account.json"
 MOST_KEPT = 3  # each holds a copy of all weights
-FIELDS = ("inputs", "input_mask", "targets", "target_mask")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,7 +89,7 @@ def keep_step(
     if weights:
         write_tensors(model.state_dict(), part / MODEL)
     for number, batch in enumerate(batches):
-        write_tensors({name: getattr(batch, name) for name in FIELDS}, part / f"batch-{number}.safetensors")
+        write_tensors({name: getattr(batch, name) for name in TENSORS}, part / f"batch-{number}.safetensors")
     account = strict(asdict(incident)) | {"seed": seed, "routes": [asdict(batch.route) for batch in batches]}
     (part / ACCOUNT).write_text(json.dumps(account, indent=1, ensure_ascii=False), encoding="utf-8")
     write_sums(part)
@@ -117,4 +116,4 @@ def read_step(run: Path, step: int, rank: int = 0) -> tuple[Incident, list[Batch
 
 def _batch(place: Path, number: int, task: str, route: Route) -> Batch:
     tensors = read_tensors(place / f"batch-{number}.safetensors")
-    return Batch(task=task, route=route, **{name: tensors[name] for name in FIELDS})
+    return Batch(task=task, route=route, **{name: tensors[name] for name in TENSORS})

@@ -13,8 +13,8 @@ from torch import nn
 from multimodel.batch import Route
 from multimodel.layers.experts import MixtureOfExperts
 from multimodel.model import MultiModel
-from multimodel.training import sharding
 from multimodel.training.settings import Precision
+from multimodel.training.sharding import units
 
 FLOAT, HALF = 4, 2  # bytes of a float32 and of a bfloat16
 EXCHANGES = 4  # to the expert and back, forwards and backwards
@@ -56,7 +56,7 @@ def checkpoint_bytes(model: nn.Module) -> int:
     return FLOAT * count(parameters) + moment_bytes(parameters, count(parameters))
 
 
-def shard(parameters: Iterable[nn.Parameter], devices: int) -> int:
+def shard_size(parameters: Iterable[nn.Parameter], devices: int) -> int:
     """Numbers in a device's part, as FSDP2 cuts: rows of the first axis, as many on each device, padded at the end.
 
     So 240 experts are on at most 240 devices.
@@ -64,9 +64,9 @@ def shard(parameters: Iterable[nn.Parameter], devices: int) -> int:
     return sum(-(-value.shape[0] // devices) * (value.numel() // value.shape[0]) for value in parameters)
 
 
-def units(model: MultiModel) -> list[list[nn.Parameter]]:
+def unit_parameters(model: MultiModel) -> list[list[nn.Parameter]]:
     """What FSDP2 makes whole at one time: each block of the body, each modality net; the last is all that is left."""
-    found = [list(module.parameters()) for module in sharding.units(model)]
+    found = [list(module.parameters()) for module in units(model)]
     inside = {id(parameter) for unit in found for parameter in unit}
     return [*found, [parameter for parameter in model.parameters() if id(parameter) not in inside]]
 
@@ -101,10 +101,10 @@ def replicated(model: MultiModel, devices: int, precision: Precision) -> Memory:
 def sharded(model: MultiModel, devices: int, precision: Precision) -> Memory:
     """FSDP2: everything cut; a unit in use is whole, its weights and its gradients. Autocast's copies stay whole."""
     parameters = list(model.parameters())
-    largest = max(count(unit) for unit in units(model))
+    largest = max(count(unit) for unit in unit_parameters(model))
     return held(
         parameters,
-        shard(parameters, devices),
+        shard_size(parameters, devices),
         copied=count(parameters) if precision == "bfloat16" else 0,
         working=2 * FLOAT * largest if devices > 1 else 0,
     )
@@ -112,7 +112,7 @@ def sharded(model: MultiModel, devices: int, precision: Precision) -> Memory:
 
 def by_expert(model: MultiModel, devices: int, precision: Precision) -> Memory:
     """Expert parallelism: each device has some experts for itself, and all the rest as in DDP."""
-    numbers = shard(expert_parameters(model), devices) + count(other_parameters(model))
+    numbers = shard_size(expert_parameters(model), devices) + count(other_parameters(model))
     buckets = FLOAT * count(other_parameters(model)) if devices > 1 else 0
     copied = numbers if precision == "bfloat16" else 0
     return held(list(model.parameters()), numbers, copied=copied, working=buckets)
@@ -151,7 +151,11 @@ def moved_sharded(model: MultiModel, route: Route, devices: int) -> int:
     The text net is called up to three times and gathered as often; that is left out, a hundredth in `paper`.
     """
     needed = used(model, route)
-    parts = sum(shard(unit, devices) for unit in units(model) if any(id(parameter) in needed for parameter in unit))
+    parts = sum(
+        shard_size(unit, devices)
+        for unit in unit_parameters(model)
+        if any(id(parameter) in needed for parameter in unit)
+    )
     return 3 * (devices - 1) * FLOAT * parts
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import torch
 
 from multimodel.batch import Batch
@@ -24,10 +22,4 @@ def pieces(batch: Batch, count: int) -> list[Batch]:
 
 def part(batch: Batch, rows: slice) -> Batch:
     """Some of a batch's examples, as long as they were."""
-    return replace(
-        batch,
-        inputs=batch.inputs[rows],
-        input_mask=batch.input_mask[rows],
-        targets=batch.targets[rows],
-        target_mask=batch.target_mask[rows],
-    )
+    return batch.each(lambda tensor: tensor[rows])

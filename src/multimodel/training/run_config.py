@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from itertools import pairwise
 from typing import Any
+
+from torch import nn
 
 from multimodel.batch import Net
 from multimodel.build import Sizes, build_model
 from multimodel.errors import InputError
 from multimodel.model import MultiModel
+from multimodel.presets import Preset
 from multimodel.sources.rows import nearest
+from multimodel.tasks import mini8
 from multimodel.tasks.settings import DataSettings
 from multimodel.tasks.task import Task, nets
 from multimodel.tasks.vocabulary import Vocabulary
@@ -90,3 +94,43 @@ class RunConfig:
             "resting": list(self.resting),
             "frozen": list(self.frozen),
         }
+
+
+def run_config(
+    preset: Preset, name: str, vocabulary: Vocabulary, tasks: Sequence[Task], kinds: Kinds = KINDS
+) -> RunConfig:
+    """The configuration of a run on any tasks; the preset's rates are given to them."""
+    config = RunConfig(
+        preset=name,
+        model=preset.model,
+        data=preset.data,
+        training=preset.training,
+        tasks=rated(tasks, preset.training),
+        vocabulary=vocabulary,
+        kinds=kinds,
+    )
+    check_parts(config)
+    return config
+
+
+def check_parts(config: RunConfig) -> None:
+    """Raise `InputError` where nets do not go together, or a net or command is named like a method of torch's."""
+    for kind, names, taken in (("net", config.nets, nn.ModuleDict()), ("command", config.commands, nn.ParameterDict())):
+        for name in names:
+            if hasattr(taken, name):
+                raise InputError(f"A {kind} cannot be named {name!r}, as torch has a use for that word: give another.")
+
+
+def rated(tasks: Sequence[Task], settings: TrainingSettings) -> tuple[Task, ...]:
+    """The tasks with the rates that the settings have for some of them."""
+    unknown = set(settings.rates) - {task.name for task in tasks} - set(mini8.NAMES)
+    if unknown:
+        raise InputError(f"There is a rate for {', '.join(sorted(unknown))}, which is no task of this run.")
+    return tuple(replace(task, rate=settings.rates.get(task.name, task.rate)) for task in tasks)
+
+
+def gone_on(config: RunConfig, tasks: Sequence[Task], settings: TrainingSettings) -> RunConfig:
+    """The same run with these settings, and with these tasks in the place of those without examples."""
+    found = {task.name: task for task in tasks}
+    again = [found.get(task.name, task) for task in config.tasks]
+    return replace(config, training=settings, tasks=rated(again, settings))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
@@ -19,19 +18,17 @@ from multimodel.presets import Preset
 from multimodel.tasks import mini8
 from multimodel.tasks.batching import Stream
 from multimodel.tasks.declaration import Declaration
-from multimodel.tasks.declared import declared_tasks
 from multimodel.tasks.encoded import NAMED, encode_examples
 from multimodel.tasks.mixture import Mixture, describe, first_averages
-from multimodel.tasks.task import TRAIN, Task
-from multimodel.tasks.vocabulary import Vocabulary
+from multimodel.tasks.task import TRAIN
 from multimodel.training import checkpoint
 from multimodel.training.display import mixture_table
-from multimodel.training.health import given_up
+from multimodel.training.health import taken_up
 from multimodel.training.history import definition, note_mixture
 from multimodel.training.kinds import KINDS, Kinds
 from multimodel.training.loop import run_to_end
 from multimodel.training.processes import Processes, is_first, joined
-from multimodel.training.run_config import RunConfig
+from multimodel.training.run_config import RunConfig, run_config
 from multimodel.training.settings import TrainingSettings
 from multimodel.training.sharding import shard
 from multimodel.training.state import State
@@ -45,45 +42,11 @@ def default_device() -> torch.device:
 
 
 def start_run(preset: Preset, name: str, declared: Sequence[Declaration], kinds: Kinds = KINDS) -> RunConfig:
-    """The configuration of a run on these tasks, vocabulary trained, examples attached.
-
-    Where a task is one of mini8, the vocabulary is that of all eight: runs on some of them can be compared.
-    """
+    """The configuration of a run on these tasks, vocabulary trained, examples attached."""
     console = Console(stderr=True, quiet=not is_first())
     console.print("reading the data and training the vocabulary", highlight=False)
-    more = mini8.siblings(declared, preset.data)
-    vocabulary, tasks = declared_tasks(declared, preset.data, read_too=more)
-    return dataclasses.replace(run_config(preset, name, vocabulary, tasks), kinds=kinds)
-
-
-def run_config(preset: Preset, name: str, vocabulary: Vocabulary, tasks: Sequence[Task]) -> RunConfig:
-    """The configuration of a run on any tasks; the preset's rates are given to them."""
-    config = RunConfig(
-        preset=name,
-        model=preset.model,
-        data=preset.data,
-        training=preset.training,
-        tasks=rated(tasks, preset.training),
-        vocabulary=vocabulary,
-    )
-    check_parts(config)
-    return config
-
-
-def check_parts(config: RunConfig) -> None:
-    """Raise `InputError` where nets do not go together, or a net or command is named like a method of torch's."""
-    for kind, names, taken in (("net", config.nets, nn.ModuleDict()), ("command", config.commands, nn.ParameterDict())):
-        for name in names:
-            if hasattr(taken, name):
-                raise InputError(f"A {kind} cannot be named {name!r}, as torch has a use for that word: give another.")
-
-
-def rated(tasks: Sequence[Task], settings: TrainingSettings) -> tuple[Task, ...]:
-    """The tasks with the rates that the settings have for some of them."""
-    unknown = set(settings.rates) - {task.name for task in tasks} - set(mini8.NAMES)
-    if unknown:
-        raise InputError(f"There is a rate for {', '.join(sorted(unknown))}, which is no task of this run.")
-    return tuple(dataclasses.replace(task, rate=settings.rates.get(task.name, task.rate)) for task in tasks)
+    vocabulary, tasks = mini8.read_tasks(declared, preset.data)
+    return run_config(preset, name, vocabulary, tasks, kinds)
 
 
 def train(
@@ -173,9 +136,9 @@ def make_streams(config: RunConfig, console: Console, processes: Processes | Non
         streams[task.name] = Stream(
             task,
             encoded,
-            budget=settings.batch_cost,
+            batch_cost=settings.batch_cost,
             seed=settings.seed,
-            maximum_examples=settings.batch_examples,
+            batch_examples=settings.batch_examples,
             share=(0, 1) if settings.placement == "task-per-rank" else (processes.rank, processes.count),
         )
     return streams
@@ -225,34 +188,8 @@ def make_trainer(
     return Trainer(model, optimiser, mixture, streams, settings, state, device, processes)
 
 
-def taken_up(state: State, first: State) -> State:
-    """The state of a run to go on with, and of tasks that rested until here the first one.
-
-    Troubles of a task that rests from here on are over. Where the run had been given up its user has seen to it, and
-    its learning rate is the full one again.
-    """
-    known = dataclasses.replace(
-        state,
-        positions=first.positions | state.positions,
-        averages=first.averages | state.averages,
-        failing={task: times for task, times in state.failing.items() if task in first.positions},
-    )
-    if given_up(state):
-        return dataclasses.replace(known, rollbacks=0, diverged="", recovered=0, slowing=1.0)
-    if state.diverged not in first.positions:
-        return dataclasses.replace(known, rollbacks=0, diverged="", recovered=0)
-    return known
-
-
 def freeze(model: nn.Module, parts: Sequence[str]) -> None:
     """Parameters of these names, or inside these parts, get no gradient and do not move."""
     for name, parameter in model.named_parameters():
         if any(name == part or name.startswith(f"{part}.") for part in parts):
             parameter.requires_grad_(False)
-
-
-def gone_on(config: RunConfig, tasks: Sequence[Task], settings: TrainingSettings) -> RunConfig:
-    """The same run with these settings, and with these tasks in the place of those without examples."""
-    found = {task.name: task for task in tasks}
-    again = [found.get(task.name, task) for task in config.tasks]
-    return dataclasses.replace(config, training=settings, tasks=rated(again, settings))

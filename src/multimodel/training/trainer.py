@@ -77,11 +77,10 @@ class Trainer:
         state: State,
         device: torch.device,
         processes: Processes | None = None,
-        observer: Observer | None = None,
     ) -> None:
         self.model = model
         self.processes = processes or Processes()
-        self.observer = observer or Nobody()
+        self.observer: Observer = Nobody()
         self.parallel = self.processes.wrap(model)
         self.parameters = list(model.parameters())
         self.optimiser = optimiser
