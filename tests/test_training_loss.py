@@ -1,7 +1,12 @@
+from contextlib import nullcontext
+
 import pytest
 import torch
 import torch.nn.functional as F
+from threads import threads
+from torch import Tensor
 
+from multimodel.layers.paths import plain_paths
 from multimodel.loss import smoothed_cross_entropy
 
 LOGITS = torch.tensor([[2.0, -1.0, 0.5, 0.0], [0.1, 0.2, 0.3, 3.0]])
@@ -45,3 +50,45 @@ def test_its_gradient_cannot_be_differentiated_silently() -> None:
     (slope,) = torch.autograd.grad(loss, logits, create_graph=True)
     with pytest.raises(RuntimeError, match="once_differentiable"):
         slope.square().sum().backward()
+
+
+def value_and_gradient(logits: Tensor, labels: Tensor, weights: Tensor, smoothing: float) -> tuple[Tensor, Tensor]:
+    logits = logits.clone().requires_grad_()
+    losses = smoothed_cross_entropy(logits, labels, smoothing)
+    (slope,) = torch.autograd.grad((losses * weights).sum(), logits)
+    return losses.detach(), slope
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.1])
+@pytest.mark.parametrize("shape", [(1, 1, 2), (3, 7, 41), (2, 60, 800)])
+def test_the_compiled_loss_equals_the_plain_one_on_any_number_of_threads(
+    shape: tuple[int, ...], smoothing: float
+) -> None:
+    logits, labels = 4 * torch.randn(shape).transpose(0, 1), torch.randint(shape[2], (shape[1], shape[0]))
+    weights = torch.randn(labels.shape) * (torch.rand(labels.shape) > 0.2)
+    with plain_paths():
+        plain = value_and_gradient(logits, labels, weights, smoothing)
+    found = []
+    for count in (1, 2):
+        with threads(count):
+            found.append(value_and_gradient(logits, labels, weights, smoothing))
+    for one, other, expected in zip(*found, plain, strict=True):
+        assert torch.equal(one, other)
+        torch.testing.assert_close(one, expected, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("path", [nullcontext, plain_paths])
+@pytest.mark.parametrize("smoothing", [0.0, 0.1])
+def test_what_is_no_number_is_not_lost(smoothing: float, path: type) -> None:
+    for wrong in (torch.nan, torch.inf):
+        logits = torch.randn(3, 40)
+        logits[1, 5] = wrong
+        with path():
+            losses = smoothed_cross_entropy(logits, torch.tensor([1, 2, 3]), smoothing)
+        assert torch.isfinite(losses).tolist() == [True, False, True]
+    logits = torch.randn(2, 40)
+    logits[0, 5] = -torch.inf
+    with path():
+        losses = smoothed_cross_entropy(logits, torch.tensor([1, 5]), smoothing)
+    assert losses[0].isinf() == bool(smoothing)
+    assert losses[1].isfinite()

@@ -10,6 +10,8 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+from multimodel.layers.paths import compiled
+
 
 def smoothed_cross_entropy(
     logits: Float[Tensor, "*n v"], labels: Int[Tensor, " *n"], smoothing: float
@@ -24,8 +26,17 @@ def smoothed_cross_entropy(
     if smoothing:
         entropy -= smoothing * math.log(smoothing / others)
     elsewhere = smoothing / max(others, 1)
-    loss = _CrossEntropy.apply(logits.float(), labels, 1 - smoothing - elsewhere, elsewhere)  # type: ignore[no-untyped-call]
-    return cast("Tensor", loss) - entropy
+    return _cross_entropy(logits.float(), labels, 1 - smoothing - elsewhere, elsewhere) - entropy
+
+
+def _cross_entropy(
+    logits: Float[Tensor, "*n v"], labels: Int[Tensor, " *n"], extra: float, elsewhere: float
+) -> Float[Tensor, " *n"]:
+    if compiled(logits):
+        from multimodel.layers import cross_entropy_cpu  # numba takes a second to import
+
+        return cross_entropy_cpu.cross_entropy(logits, labels, extra, elsewhere)
+    return cast("Tensor", _CrossEntropy.apply(logits, labels, extra, elsewhere))  # type: ignore[no-untyped-call]
 
 
 class _CrossEntropy(torch.autograd.Function):
