@@ -320,6 +320,14 @@ def test_help_does_not_wait_for_torch() -> None:
     assert done.stdout.startswith("usage: multimodel COMMAND")
 
 
+def test_one_answer_does_not_wait_for_numba(run: Path) -> None:
+    words = ["predict", str(run), "en-de", "the fox sees the dog"]
+    program = f"import sys, multimodel.cli; multimodel.cli.main({words}); sys.exit('numba' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith(multimodel.load(run).predict("en-de", "the fox sees the dog"))  # here cut short
+
+
 def test_the_module_is_the_command(tmp_path: Path) -> None:
     words = [sys.executable, "-m", "multimodel", "predict", "none", "en-de", "fox"]
     done = subprocess.run(words, capture_output=True, text=True, timeout=120, cwd=tmp_path, env=os.environ)

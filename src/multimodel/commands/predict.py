@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import tyro
 from tyro.conf import Positional
 
 from multimodel.errors import InputError
+from multimodel.layers.paths import plain_paths
 from multimodel.prediction import Answer, load
 
 
@@ -33,8 +35,10 @@ def main(arguments: Sequence[str]) -> None:
     if not command.inputs:
         raise InputError("There is no input: give a text in quotes, or the path of an image or audio file.")
     model = load(command.run)
-    for value in command.inputs:
-        print(shown(model.answer(command.task, value, beams=command.beams)))
+    alone = len(command.inputs) == 1  # one answer is written sooner than what writes many faster is loaded
+    with plain_paths() if alone else nullcontext():
+        for value in command.inputs:
+            print(shown(model.answer(command.task, value, beams=command.beams)))
 
 
 def shown(answer: Answer) -> str:
