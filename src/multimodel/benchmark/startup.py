@@ -33,7 +33,7 @@ def measure(setting: Setting) -> list[Row]:
         call(*training, run)
         firsts = {
             "multimodel train, one step, kernels compiled": partial(anew, *training, f"{folder}/first"),
-            "multimodel predict, kernels compiled": partial(anew, *predicting),
+            "multimodel predict, two sentences, kernels compiled": partial(anew, *predicting, SENTENCE),
         }
         once = Times({way: [seconds(first, setting.device)] for way, first in firsts.items()})
         ways = {
@@ -41,6 +41,7 @@ def measure(setting: Setting) -> list[Row]:
             "import multimodel, and all that `load` needs": partial(call, "-c", "from multimodel import load"),
             "multimodel --help": partial(call, "-m", "multimodel", "--help"),
             "multimodel predict": partial(call, *predicting),
+            "multimodel predict, two sentences": partial(call, *predicting, SENTENCE),
         }
         times = in_turn(ways, setting.rounds, setting.device)
     return [
@@ -60,8 +61,9 @@ def cases(setting: Setting) -> list[Case]:
 PART = Part(
     title="Start-up",
     about="Whole processes from the shell to their end, on the CPU, after one call of each; predict translates one "
-    "sentence with a model of the preset. × import torch is time over that of a process that only imports torch. "
-    "Where kernels are compiled, once after an installation, one call is timed.",
+    "sentence, or two, for which compiled kernels are loaded, with a model of the preset. × import torch is time over "
+    "that of a process that only imports torch. Where kernels are compiled, once after an installation, one call is "
+    "timed.",
     drawn="× import torch",
     cases=cases,
 )
