@@ -25,7 +25,7 @@ from multimodel.benchmark.page import page, part
 from multimodel.benchmark.rates import Rates
 from multimodel.benchmark.results import Case, Result, Row
 from multimodel.benchmark.run import add
-from multimodel.benchmark.setting import FULL, QUICK, Setting, plain
+from multimodel.benchmark.setting import FULL, QUICK, Setting, plain, precision
 from multimodel.benchmark.timing import WARM_UP, Spread, Times, in_turn, quotient, spread
 from multimodel.benchmark.transformer import MISSING, active, feed_forward_width, marian, transformer_write
 from multimodel.decoding import END, length_limits
@@ -163,6 +163,13 @@ def test_without_the_extra_a_sentence_stands_for_the_transformer(
         add(case, found)
     assert (found.rows, found.left_out) == ([], MISSING)
     assert [case.name for case in memory.PART.cases(replace(setting, scale=FULL))] == ["ours", "plain"]
+
+
+def test_floors_are_those_of_the_precision_that_this_device_multiplies_in(monkeypatch: pytest.MonkeyPatch) -> None:
+    for units, expected in ((True, torch.bfloat16), (False, torch.float32)):
+        monkeypatch.setattr("multimodel.benchmark.setting.has_bfloat16", lambda device, units=units: units)
+        assert precision(PRESETS["quickstart"], CPU) == expected
+        assert precision(TINY, CPU) == torch.float32
 
 
 def test_without_data_a_sentence_says_how_to_get_them(setting: Setting) -> None:

@@ -71,7 +71,7 @@ def costs(block: Block, size: int) -> Mapping[str, Cost]:
 
 def measure(setting: Setting, preset: Preset, name: str, make: Make, beside: Make | None) -> Iterator[Row]:
     """A row for each pass of a block."""
-    dtype, device = precision(preset), setting.device
+    dtype, device = precision(preset, setting.device), setting.device
     rates, block = measure_rates(setting, dtype), make(preset, device)
     alone = passes(beside(preset, device), preset, device) if beside else {}
     for step, way in passes(block, preset, device).items():

@@ -146,7 +146,7 @@ def text_loss(preset: Preset, device: torch.device) -> Block:
 
 def pointwise(preset: Preset, device: torch.device) -> Block:
     """A ConvStep's matrix product alone, nothing cast before or after it."""
-    width, dtype = preset.model.width, precision(preset)
+    width, dtype = preset.model.width, precision(preset, device)
     x = random_input(preset, device).detach().to(dtype).requires_grad_()
     linear = nn.Linear(width, width, bias=False, device=device, dtype=dtype)
     work = Work(linear_operations(x.numel() // width, width, width), x.numel(), x.numel(), parameters(linear))

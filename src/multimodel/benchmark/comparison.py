@@ -39,13 +39,14 @@ def row(name: str, times: Times, symbols: int, size: float) -> Row:
 def train(setting: Setting, name: str) -> list[Row]:
     """A step on one batch, in the preset's precision; the Transformer in that or in float32, whichever is faster."""
     preset, device = PRESETS[name], setting.device
-    rates = measure_rates(setting, precision(preset))
+    dtype = precision(preset, device)
+    rates = measure_rates(setting, dtype)
     other, trainer = transformer(preset, device), text_trainer(preset, device)
     batch = text_batch(preset, *setting.scale.text, device)
     step = training_steps(trainer, [batch])
-    theirs = {dtype: transformer_steps(other, preset, batch, dtype) for dtype in (torch.float32, precision(preset))}
-    timed = in_turn({"ours": step, **{str(dtype): way for dtype, way in theirs.items()}}, setting.rounds, device)
-    fastest = min(theirs, key=lambda dtype: timed.milliseconds(str(dtype)).median)
+    theirs = {each: transformer_steps(other, preset, batch, each) for each in (torch.float32, dtype)}
+    timed = in_turn({"ours": step, **{str(each): way for each, way in theirs.items()}}, setting.rounds, device)
+    fastest = min(theirs, key=lambda each: timed.milliseconds(str(each)).median)
     times = Times({"ours": timed.seconds["ours"], "Transformer": timed.seconds[str(fastest)]})
     size = active_parameters(trainer.model, preset.model.experts_used) / active(other)
     found = row(f"{name}: training, {len(batch)} × {setting.scale.text[1]} symbols", times, batch.symbols, size)

@@ -42,7 +42,8 @@ def plain_steps(preset: Preset, text: tuple[int, int], device: torch.device) -> 
 
 def their_steps(preset: Preset, text: tuple[int, int], device: torch.device) -> Way:
     """A Transformer's."""
-    return transformer_steps(transformer(preset, device), preset, text_batch(preset, *text, device), precision(preset))
+    batch, dtype = text_batch(preset, *text, device), precision(preset, device)
+    return transformer_steps(transformer(preset, device), preset, batch, dtype)
 
 
 SUBJECTS: Mapping[str, Callable[[Preset, tuple[int, int], torch.device], Way]] = {

@@ -10,6 +10,7 @@ import torch
 from multimodel.benchmark.timing import Way
 from multimodel.layers.paths import plain_paths
 from multimodel.presets import PRESETS, Preset
+from multimodel.training.precision import has_bfloat16
 
 SEED = 0
 PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16}
@@ -62,9 +63,9 @@ class Setting:
         return PRESETS[self.preset]
 
 
-def precision(preset: Preset) -> torch.dtype:
-    """The type in which a preset multiplies matrices."""
-    return PRECISIONS[preset.training.precision]
+def precision(preset: Preset, device: torch.device) -> torch.dtype:
+    """The type in which a preset multiplies matrices on this device."""
+    return PRECISIONS[preset.training.precision] if has_bfloat16(device) else torch.float32
 
 
 def plain(way: Way) -> Way:
