@@ -343,14 +343,26 @@ def test_what_does_not_go_together_is_refused_when_it_is_declared(changes: objec
         dataclasses.replace(parity(), **{"measure": "", **changes})
 
 
-def test_a_category_that_is_read_has_a_report(tmp_path: Path) -> None:
-    path = tmp_path / "words.csv"
-    path.write_text("kind,word\n" + "".join(f"{kind},{kind} {number}\n" for number in range(30) for kind in "ab"))
-    (tmp_path / "words.yaml").write_text(
+def words_file(folder: Path) -> str:
+    """The path of a task on a table beside it."""
+    lines = "".join(f"{kind},{kind} {number}\n" for number in range(30) for kind in "ab")
+    (folder / "words.csv").write_text("kind,word\n" + lines)
+    (folder / "words.yaml").write_text(
         "data: words.csv\ninput: {category: kind}\noutput: {text: word}\nheld_out: 0.2\n"
     )
-    multimodel.train([str(tmp_path / "words.yaml")], tmp_path / "run", preset=PRESET)
+    return str(folder / "words.yaml")
+
+
+def test_a_category_that_is_read_has_a_report(tmp_path: Path) -> None:
+    multimodel.train([words_file(tmp_path)], tmp_path / "run", preset=PRESET)
     multimodel.evaluate(tmp_path / "run", settings=FEW)
     page = write_report(tmp_path / "run").read_text(encoding="utf-8")
     assert "words.csv, line" in page
     assert str(tmp_path) not in page
+
+
+def test_a_task_named_by_its_file_is_scored_before_and_after(tmp_path: Path) -> None:
+    task, run = words_file(tmp_path), tmp_path / "run"
+    multimodel.train([task], run, preset=PRESET)
+    old, new = multimodel.compare(run, run, [task], FEW)
+    assert [found.task for found in old] == [found.task for found in new] == ["words"]

@@ -1,4 +1,4 @@
-"""Smoothed cross-entropy as one operation on a CPU: one pass over the logits forwards, and one backwards."""
+"""Smoothed cross-entropy as one operation on a CPU: logits come from memory once forwards, and once backwards."""
 
 from __future__ import annotations
 

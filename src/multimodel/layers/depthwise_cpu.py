@@ -20,10 +20,9 @@ ZERO = np.float32(0)
 @no_type_check  # tests check the types of all functions at run time, which compiled ones cannot do
 def rectify(x, real, out):
     """out[t, c] = max(x[t, c], 0) · real[t]."""
-    zero = np.float32(0)
     for t in range(x.shape[0]):
         for c in range(x.shape[1]):
-            out[t, c] = max(x[t, c], zero) * real[t]
+            out[t, c] = max(x[t, c], ZERO) * real[t]
 
 
 @kernel
@@ -90,8 +89,7 @@ def add_tap_gradients(x, gradient, out, dilation, left):
 @no_type_check
 def rectify_backward(x, real, gradient):
     """No gradient where x was not positive, or masked."""
-    zero = np.float32(0)
     for t in range(x.shape[0]):
         for c in range(x.shape[1]):
             slope = gradient[t, c] * real[t]  # before it is chosen: what might not be read would be jumped over
-            gradient[t, c] = slope if x[t, c] > 0 else zero
+            gradient[t, c] = slope if x[t, c] > 0 else ZERO
