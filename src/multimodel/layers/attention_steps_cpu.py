@@ -14,13 +14,14 @@ from multimodel.layers.kernels_cpu import PRODUCTS, kernel, multiply
 from multimodel.layers.lanes_cpu import LANES, add_product, load, save, spread, summed
 
 ZERO = np.float32(0)
+ENOUGH = 8  # rows, from which on the library is the faster one
 
 
 @kernel
 @no_type_check  # tests check the types of all functions at run time, which compiled ones cannot do
 def product(x, weight, out):
-    """out = x · weight, where there is a library for it; else four rows of the weight at a time."""
-    if PRODUCTS:
+    """out = x · weight: of many rows by a library, where there is one; else four rows of the weight at a time."""
+    if PRODUCTS and x.shape[0] >= ENOUGH:
         multiply(x, weight, out)
         return
     out[:] = 0

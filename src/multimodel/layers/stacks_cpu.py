@@ -38,9 +38,15 @@ def stacked(tensors: Iterable[Tensor]) -> np.ndarray:
     return torch.stack(list(tensors)).detach().numpy()
 
 
+def turned(matrices: Iterable[Tensor]) -> np.ndarray:
+    """The same of transposed matrices."""
+    return torch.stack(list(matrices)).detach().transpose(1, 2).contiguous().numpy()
+
+
 def norm_weights(norms: Iterable[nn.LayerNorm]) -> np.ndarray:
     """Gain and bias of each."""
-    return stacked(torch.stack((norm.weight, norm.bias)) for norm in norms)
+    pairs = stacked(row for norm in norms for row in (norm.weight, norm.bias))
+    return pairs.reshape(-1, 2, pairs.shape[1])
 
 
 def conv_weights(blocks: Sequence[ConvBlock], attentions: Sequence[AttentionBlock]) -> Steps:
@@ -52,8 +58,8 @@ def conv_weights(blocks: Sequence[ConvBlock], attentions: Sequence[AttentionBloc
     ]
     return (
         tuple(column[0].conv.dilation for column in columns),
-        tuple(stacked(step.conv.depthwise.t() for step in column) for column in columns),
-        tuple(stacked(step.conv.pointwise.weight.t() for step in column) for column in columns),
+        tuple(turned(step.conv.depthwise for step in column) for column in columns),
+        tuple(turned(step.conv.pointwise.weight for step in column) for column in columns),
         tuple(norm_weights(step.norm for step in column) for column in columns),
     )
 
@@ -69,7 +75,7 @@ def ring_shapes(steps: Steps) -> list[Shape]:
 
 def _affine(blocks: Sequence[Sequence[nn.Linear]]) -> tuple[np.ndarray, np.ndarray]:
     """Weights and biases of layers side by side, for each block."""
-    weights = stacked(torch.cat([layer.weight for layer in layers]).t() for layers in blocks)
+    weights = turned(torch.cat([layer.weight for layer in layers]) for layers in blocks)
     return weights, stacked(torch.cat([layer.bias for layer in layers]) for layers in blocks)
 
 
@@ -129,7 +135,7 @@ def expert_weights(parts: Iterable[Part]) -> tuple[np.ndarray | int, ...]:
                 norm_weights([part.norm])[0],
             )
         if isinstance(part, DenseExpert):
-            hidden, output = stacked([part.hidden.weight.t()]), stacked([part.output.weight.t()])
+            hidden, output = turned([part.hidden.weight]), turned([part.output.weight])
             return np.zeros((hidden.shape[1], 1), np.float32), 1, hidden, output, norm_weights([part.norm])[0]
     matrix, matrices = np.empty((0, 0), np.float32), np.empty((0, 0, 0), np.float32)
     return matrix, 0, matrices, matrices, matrix
