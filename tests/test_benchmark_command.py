@@ -15,8 +15,9 @@ from multimodel import cli
 from multimodel.benchmark.goals import GOALS
 from multimodel.benchmark.page import HEAD, MARK
 from multimodel.benchmark.results import Case, Part, Row
-from multimodel.benchmark.run import PARTS
+from multimodel.benchmark.run import INTERRUPTED, PARTS
 from multimodel.benchmark.timing import Spread
+from multimodel.errors import InputError
 
 THREADS = ["--threads", "1"]
 
@@ -96,8 +97,31 @@ def test_ctrl_c_keeps_what_is_measured(tmp_path: Path, monkeypatch: pytest.Monke
     assert cli.main(["bench", "--only", "rates", "--out", str(tmp_path), *THREADS]) == 130
     content = json.loads((tmp_path / "bench.json").read_text(encoding="utf-8"))
     assert [row["name"] for row in content["rates"]["rows"]] == ["first"]
+    assert content["rates"]["left_out"] == INTERRUPTED
     assert "| first | 2 (1–3) |" in (tmp_path / "bench.md").read_text(encoding="utf-8")
     assert (tmp_path / "rates.svg").exists()
+
+
+@pytest.mark.parametrize("trouble", [KeyboardInterrupt(), InputError("There is none.")])
+def test_a_part_that_is_not_measured_to_its_end_leaves_what_was(
+    trouble: BaseException, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = [Row(name, {"ratio": 1.0}) for name in ("first", "second")]
+    ending: list[BaseException] = []
+
+    def second() -> list[Row]:
+        if ending:
+            raise ending[0]
+        return rows[1:]
+
+    part = Part(title="Rates", about="", drawn="", cases=lambda _: [Case("1", lambda: rows[:1]), Case("2", second)])
+    monkeypatch.setitem(PARTS, "rates", part)
+    for _ in range(2):
+        cli.main(["bench", "--only", "rates", "--out", str(tmp_path), *THREADS])
+        content = json.loads((tmp_path / "bench.json").read_text(encoding="utf-8"))
+        assert [row["name"] for row in content["rates"]["rows"]] == ["first", "second"]
+        assert content["rates"]["left_out"] == ""
+        ending.append(trouble)
 
 
 def test_words_that_cannot_be_used_are_answered_with_what_can(

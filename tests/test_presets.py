@@ -48,6 +48,8 @@ def test_the_paper_has_240_experts_of_which_4_are_used_and_a_width_of_1024() -> 
         ({"width": 15, "heads": 3}, "must be even"),
         ({"heads": 3}, "a multiple of the heads"),
         ({"experts_used": 9}, "Of 4 experts 9 cannot be used"),
+        ({"audio_channels": (4, 8), "audio_strided": 3}, "Of 2 audio blocks 3 cannot stride"),
+        ({"audio_strided": -1}, "blocks -1 cannot stride"),
         ({"dropout": 1.0}, "from 0 to below 1"),
     ],
 )

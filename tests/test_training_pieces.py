@@ -10,6 +10,7 @@ from spoiled import TASKS, short_of_memory, spoil
 
 from multimodel import cli
 from multimodel.errors import InputError
+from multimodel.training import checkpoint
 from multimodel.training.incidents import incidents
 from multimodel.training.train import train
 
@@ -76,3 +77,19 @@ def test_a_step_that_fails_after_memory_was_short_is_blamed_in_pieces(
     short_of_memory(monkeypatch, 2, torch.OutOfMemoryError("CUDA out of memory."))
     train(toy_config(TASKS, steps=12, held_out=0), tmp_path, device=CPU)
     assert {one.kind for one in incidents(tmp_path)} == {"memory", "skipped"}
+
+
+def test_a_run_goes_on_where_memory_is_too_short_to_find_out_what_went_wrong(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spoil(monkeypatch, 5)
+
+    def blame(*_: object) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory.")
+
+    monkeypatch.setattr("multimodel.training.watch.blame", blame)
+    place = train(toy_config(TASKS, steps=12, held_out=0), tmp_path, device=CPU)
+    found = incidents(tmp_path)
+    assert found
+    assert all(one.what.endswith("its loss is nan; memory is too short to find out why") for one in found)
+    assert checkpoint.load_state(place).step == 12

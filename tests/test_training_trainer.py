@@ -1,4 +1,5 @@
 from collections import Counter
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from multimodel.tasks.batching import collate
 from multimodel.training.checkpoint import save
 from multimodel.training.gradients import clip
 from multimodel.training.moments import moment_tensors
+from multimodel.training.precision import has_bfloat16
 from multimodel.training.run_config import RunConfig
 from multimodel.training.trainer import Trainer, padding
 
@@ -195,6 +197,13 @@ def test_factors_are_rounded_where_the_cpu_multiplies_bfloat16(amx: bool, monkey
     monkeypatch.setattr("torch.cpu.get_capabilities", lambda: {"amx_bf16": amx})
     exact, rough = (toy_trainer(toy_config(("caption", "parse"), precision=name)) for name in ("float32", "bfloat16"))
     assert (trained(exact, 4) != trained(rough, 4)) == (amx and fused(torch.zeros(1)))
+
+
+@pytest.mark.parametrize("units", [True, False])
+def test_a_gpu_that_only_emulates_bfloat16_multiplies_float32(units: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("torch.cuda.device", lambda device: nullcontext())
+    monkeypatch.setattr("torch.cuda.is_bf16_supported", lambda *, including_emulation: including_emulation or units)
+    assert has_bfloat16(torch.device("cuda")) == units
 
 
 def test_rounded_products_train_single_precision_weights() -> None:

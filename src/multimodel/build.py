@@ -59,6 +59,11 @@ class Sizes:
             raise InputError(
                 f"Of {self.experts} experts {self.experts_used} cannot be used: lower --model.experts-used."
             )
+        if not 0 <= self.audio_strided <= len(self.audio_channels):
+            raise InputError(
+                f"Of {len(self.audio_channels)} audio blocks {self.audio_strided} cannot stride: change "
+                "--model.audio-strided or --model.audio-channels."
+            )
         if not 0 <= self.dropout < 1:
             raise InputError(f"The dropout is {self.dropout} and must be from 0 to below 1.")
 

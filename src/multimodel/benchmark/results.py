@@ -42,10 +42,6 @@ class Result:
     rows: list[Row] = field(default_factory=list)
     left_out: str = ""
 
-    def empty(self) -> bool:
-        """Whether nothing was measured yet."""
-        return not self.rows and not self.left_out
-
 
 @dataclass(frozen=True, kw_only=True)
 class Part:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -29,6 +30,7 @@ from multimodel.benchmark.results import Case, Part, Result, load, save
 from multimodel.benchmark.setting import SEED, Setting
 from multimodel.errors import InputError
 
+INTERRUPTED = "It was interrupted: there is more to measure."
 PARTS: Mapping[str, Part] = {
     "rates": rates.PART,
     "blocks": against_floors.PART,
@@ -46,19 +48,29 @@ PARTS: Mapping[str, Part] = {
 def benchmark(setting: Setting, names: Sequence[str], command: str, out: Path, markdown: Path) -> None:
     """Measure parts; write OUT/bench.json, a chart for each part in OUT, and the page.
 
-    What OUT/bench.json has of other parts stays, so that parts can be measured one by one.
+    What OUT/bench.json has of other parts stays, so that parts can be measured one by one; so does what it has of one
+    that this time was left out or not measured to its end.
     """
     about, before = conditions(setting, command), load(out / "bench.json")
     results = {name: PARTS[name].started(about) for name in names}
+    ended: list[str] = []
     try:
-        measure(setting, results, Console(stderr=True))
+        for name in measure(setting, results, Console(stderr=True)):
+            ended.append(name)
     finally:
-        found = before | {name: result for name, result in results.items() if not result.empty()}
+        found = merged(before, results, ended)
         write({name: found[name] for name in PARTS if name in found}, out, markdown)
 
 
-def measure(setting: Setting, results: Mapping[str, Result], console: Console) -> None:
-    """Fill the results, case by case."""
+def merged(before: Mapping[str, Result], results: Mapping[str, Result], ended: Sequence[str]) -> dict[str, Result]:
+    """Each part as it was measured to its end, else as it was before, else as far as it came."""
+    whole = {name: results[name] for name in ended}
+    parts = {name: replace(result, left_out=INTERRUPTED) for name, result in results.items() if result.rows}
+    return parts | whole | dict(before) | {name: result for name, result in whole.items() if not result.left_out}
+
+
+def measure(setting: Setting, results: Mapping[str, Result], console: Console) -> Iterator[str]:
+    """Fill the results, case by case; the name of each part at its end."""
     cases = {name: PARTS[name].cases(setting) for name in results}
     bar = Progress(
         TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), console=console
@@ -72,6 +84,7 @@ def measure(setting: Setting, results: Mapping[str, Result], console: Console) -
                     console.print(f"{name}: {case.name}", highlight=False, soft_wrap=True)
                 add(case, result)
                 bar.advance(task)
+            yield name
 
 
 def add(case: Case, result: Result) -> None:

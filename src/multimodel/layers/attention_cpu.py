@@ -18,6 +18,8 @@ from torch.autograd.function import once_differentiable
 from multimodel.layers.kernels_cpu import (
     CHUNKS,
     Threaded,
+    add_bias,
+    add_rows,
     array,
     exponential,
     factor_type,
@@ -61,10 +63,7 @@ def _project(x, weight, bias, factor, out):
     """out = x · weightᵀ + bias; `factor` is filled with x."""
     store_all(x, factor)
     multiply_transposed(factor, weight, out)
-    for t in range(out.shape[0]):
-        row = out[t]
-        for c in range(row.shape[0]):
-            row[c] += bias[c]
+    add_bias(bias, out)
 
 
 @kernel
@@ -123,8 +122,7 @@ def _forward_some(first, last, inputs, real, heads, causal, weights, biases, fac
             multiply(scores, values[sources, channels], mixed[:, channels])
         store_all(mixed, attended[own])
     multiply_transposed(attended[some], weights[2], out[some])
-    for t in range(first * length, last * length):
-        out[t] += biases[2]
+    add_bias(biases[2], out[some])
 
 
 @Threaded
@@ -165,11 +163,9 @@ def _backward_some(first, last, gradient, heads, weights, kept, slopes, of_biase
             _softmax_backward(shares, of_scores, scale)
             multiply(of_scores, keys[sources, channels], asked[own, channels])
             transposed_multiply(of_scores, questions[own, channels], of_keys[sources, channels])
-    for t in range(len(asked)):
-        of_biases[:width] += asked[t]
-        of_biases[3 * width :] += gradient[first * length + t]
-    for t in range(len(recalled)):
-        of_biases[width : 3 * width] += recalled[t]
+    add_rows(asked, of_biases[:width])
+    add_rows(recalled, of_biases[width : 3 * width])
+    add_rows(gradient[some], of_biases[3 * width :])
     store_all(asked, of_queries[some])
     store_all(recalled, of_memory[read])
     multiply(of_queries[some], weights[0], of_target[some])

@@ -10,7 +10,7 @@ from typing import no_type_check
 import numpy as np
 
 from multimodel.layers.attention_cpu import softmax
-from multimodel.layers.kernels_cpu import PRODUCTS, kernel, multiply
+from multimodel.layers.kernels_cpu import PRODUCTS, add_bias, kernel, multiply
 from multimodel.layers.lanes_cpu import LANES, add_product, load, save, spread, summed
 
 ZERO = np.float32(0)
@@ -34,7 +34,8 @@ def product(x, weight, out):
                 row[o] += x0 * w0[o] + x1 * w1[o] + x2 * w2[o] + x3 * w3[o]
     for c in range(whole, weight.shape[0]):
         for b in range(x.shape[0]):
-            out[b] += x[b, c] * weight[c]
+            for o in range(weight.shape[1]):
+                out[b, o] += x[b, c] * weight[c, o]
 
 
 @kernel
@@ -42,10 +43,7 @@ def product(x, weight, out):
 def affine(x, weight, bias, out):
     """out = x · weight + bias."""
     product(x, weight, out)
-    for b in range(out.shape[0]):
-        row = out[b]
-        for c in range(row.shape[0]):
-            row[c] += bias[c]
+    add_bias(bias, out)
 
 
 @kernel

@@ -23,6 +23,7 @@ from multimodel.layers.depthwise_cpu import add_tap_gradients, correlate, rectif
 from multimodel.layers.kernels_cpu import (
     CHUNKS,
     Threaded,
+    add_all,
     array,
     factor_type,
     kernel,
@@ -175,7 +176,7 @@ def _backward_some(first, last, gradient, x, real, plan, weights, kept, of_hidde
     for step in range(len(plan) - 1, -1, -1):
         start, end, dilation, left, residual = plan[step]
         if residual:
-            of_inputs += of_step
+            add_all(of_step, of_inputs)
         reversed_taps, of_products = taps[start:end][::-1].copy(), of_hidden[step, some]
         _normalise_backward(hidden[step, some], stats[step, some], norms[step, 0], of_step, of_products, of_norms[step])
         multiply(of_products, pointwise[step], slopes)
@@ -190,7 +191,7 @@ def _backward_some(first, last, gradient, x, real, plan, weights, kept, of_hidde
             add_tap_gradients(rectified, slopes[own], of_taps[start:end], dilation, left)
             correlate(slopes[own], reversed_taps, of_step[own], dilation, (end - start - 1) * dilation - left)
             rectify_backward(y[own], real[first + b], of_step[own])
-    of_inputs += of_step
+    add_all(of_step, of_inputs)
 
 
 @Threaded

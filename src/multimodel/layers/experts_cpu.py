@@ -69,7 +69,8 @@ def _pieces(starts):
     count = 0
     for expert in range(len(starts) - 1):
         for first in range(starts[expert], starts[expert + 1], ROWS):
-            pieces[count] = expert, first, min(first + ROWS, starts[expert + 1])
+            pieces[count, 0], pieces[count, 1] = expert, first
+            pieces[count, 2] = min(first + ROWS, starts[expert + 1])
             count += 1
     return pieces
 
@@ -92,7 +93,9 @@ def _answer(expert, first, last, x, sources, factors, kept):
     rows = slice(first, last)
     gathered = np.empty((last - first, x.shape[1]), np.float32)
     for row in range(first, last):
-        gathered[row - first] = x[sources[row]]
+        source, target = x[sources[row]], gathered[row - first]
+        for c in range(target.shape[0]):
+            target[c] = source[c]
     store_all(gathered, asked[rows])
     between = np.empty((last - first, inner.shape[1]), np.float32)
     multiply(asked[rows], factors[0][expert], between)
@@ -120,7 +123,7 @@ def _forward(x, layout, factors, kept, out):
     pieces = _pieces(starts)
     for piece in prange(len(pieces)):
         one_thread()
-        expert, first, last = pieces[piece]
+        expert, first, last = pieces[piece, 0], pieces[piece, 1], pieces[piece, 2]
         _answer(expert, first, last, x, sources, factors, kept)
     for p in prange(len(x)):
         mixed = out[p]
@@ -164,7 +167,7 @@ def _backward(gradient, layout, factors, kept, slopes, of_weights, of_x, of_gate
             shares[places[p, i]] = gates[p, i]
     for piece in prange(len(pieces)):
         one_thread()
-        expert, first, last = pieces[piece]
+        expert, first, last = pieces[piece, 0], pieces[piece, 1], pieces[piece, 2]
         _answer_backward(expert, first, last, gradient, shares, sources, factors, inner, slopes)
     for task in prange(2 * (len(starts) - 1)):
         expert, rows = task // 2, slice(starts[task // 2], starts[task // 2 + 1])

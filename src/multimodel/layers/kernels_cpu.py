@@ -1,13 +1,12 @@
-"""What the kernels that numba compiles for a CPU share: matrix products of torch's own library, bfloat16, threads.
-
-numba compiles a kernel anew when its own file changes, not when one changes that it calls into: after a change here,
-delete `__pycache__`.
-"""
+"""What the kernels that numba compiles for a CPU share: matrix products of torch's own library, bfloat16, threads."""
 
 from __future__ import annotations
 
 import ctypes
 from collections.abc import Callable
+from functools import partial
+from hashlib import sha256
+from pathlib import Path
 from types import FunctionType
 from typing import Any, no_type_check
 
@@ -33,17 +32,28 @@ OPTIONS: dict[str, Any] = {
 PARALLEL: Any = {"prange": True} | dict.fromkeys(
     ("comprehension", "fusion", "inplace_binop", "numpy", "reduction", "setitem", "stencil"), False
 )
-kernel = numba.njit(**OPTIONS)
+SOURCES = sorted(Path(__file__).parent.glob("*_cpu.py"))
+FORM = "_" + sha256(b"".join(source.read_bytes() for source in SOURCES)).hexdigest()[:8]
 CHUNKS = 8  # parts of a batch, each with partial sums of its own: results are the same for any number of threads
+
+
+def kernel(function: Any, *, name: str = "", **options: Any) -> Any:
+    """Compile a function when it is first called, or load what was compiled.
+
+    numba looks for that under the function's name, and whether the function's own file has changed. `FORM` in the name
+    tells whether any has that it may call into.
+    """
+    copy = FunctionType(function.__code__, function.__globals__)
+    copy.__qualname__ += name + FORM
+    return numba.njit(**OPTIONS | options)(copy)
 
 
 class Threaded:
     """A kernel whose loops over `numba.prange` run on as many threads as torch does."""
 
     def __init__(self, function: Callable[..., None]) -> None:
-        together = FunctionType(function.__code__, function.__globals__)
-        together.__qualname__ += "_together"  # numba keeps one compiled form of a name, whatever the options
-        self.alone, self.together = kernel(function), numba.njit(**OPTIONS, parallel=PARALLEL)(together)
+        self.alone = kernel(function)
+        self.together = kernel(function, name="_together", parallel=PARALLEL)  # numba keeps one form of a name
 
     def __call__(self, *arguments: Any) -> None:
         """Run it."""
@@ -102,7 +112,37 @@ def store_all(x, out):
             row[c] = store(row[c], source[c])
 
 
-@numba.njit(**OPTIONS | {"fastmath": {"nnan", "nsz", "reassoc"}})
+@kernel
+@no_type_check
+def add_all(x, out):
+    """out += x; by loops, as numba takes long to compile operations on whole arrays."""
+    for t in range(out.shape[0]):
+        source, row = x[t], out[t]
+        for c in range(row.shape[0]):
+            row[c] += source[c]
+
+
+@kernel
+@no_type_check
+def add_bias(bias, out):
+    """Each row += bias."""
+    for t in range(out.shape[0]):
+        row = out[t]
+        for c in range(row.shape[0]):
+            row[c] += bias[c]
+
+
+@kernel
+@no_type_check
+def add_rows(x, total):
+    """total += the sum of all rows."""
+    for t in range(x.shape[0]):
+        row = x[t]
+        for c in range(row.shape[0]):
+            total[c] += row[c]
+
+
+@partial(kernel, fastmath={"nnan", "nsz", "reassoc"})
 @no_type_check
 def highest(row):
     """The largest number; any where one is no number, so that a vector at a time can be compared."""
@@ -155,41 +195,40 @@ def _threads_of_products(count: int) -> int:
 
 
 @intrinsic
-def _blas(typing: Any, letters: Any, sizes: Any, scales: Any, first: Any, second: Any, out: Any) -> Any:
+def _blas(typing: Any, turned: Any, sizes: Any, first: Any, second: Any, out: Any) -> Any:
     """Call a product of the BLAS interface, to which all arguments are addresses."""
     if first.dtype not in (types.float32, types.uint16) or first.dtype != second.dtype or out.dtype != types.float32:
         raise TypingError(f"no product of {first.dtype} and {second.dtype} in {out.dtype}")
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        kinds = signature.args
-        letters, sizes, scales, first, second, out = (
+        def address(value: Any) -> Any:
+            return cgutils.alloca_once_value(builder, value)  # type: ignore[no-untyped-call]
+
+        flags, numbers = (cgutils.unpack_tuple(builder, value) for value in arguments[:2])  # type: ignore[no-untyped-call]
+        byte, whole, real = ir.IntType(8), ir.IntType(32), ir.FloatType()
+        letters = [address(builder.select(flag, byte(ord("T")), byte(ord("N")))) for flag in flags]
+        *shape, first_length, second_length, out_length = (address(builder.trunc(x, whole)) for x in numbers)
+        first, second, out = (
             context.make_array(kind)(context, builder, value=value).data
-            for kind, value in zip(kinds, arguments, strict=True)
+            for kind, value in zip(signature.args[2:], arguments[2:], strict=True)
         )
-
-        def element(pointer: Any, index: int) -> Any:
-            return builder.gep(pointer, [ir.Constant(ir.IntType(32), index)])
-
-        every = [element(letters, 0), element(letters, 1), *(element(sizes, index) for index in range(3))]
-        every += [scales, first, element(sizes, 3), second, element(sizes, 4)]
-        every += [element(scales, 1), out, element(sizes, 5)]
-        name = "torch_sgemm_" if kinds[3].dtype == types.float32 else "torch_gemm_bf16bf16f32_"
+        every = [*letters, *shape, address(real(1.0)), first, first_length, second, second_length]
+        every += [address(real(0.0)), out, out_length]
+        name = "torch_sgemm_" if signature.args[2].dtype == types.float32 else "torch_gemm_bf16bf16f32_"
         kind = ir.FunctionType(ir.VoidType(), [argument.type for argument in every])
         function = cgutils.get_or_insert_function(builder.module, kind, name)  # type: ignore[no-untyped-call]
         builder.call(function, every)
         return context.get_dummy_value()
 
-    return types.none(letters, sizes, scales, first, second, out), generate
+    return types.none(turned, sizes, first, second, out), generate
 
 
 @kernel
 @no_type_check
 def _product(x, y, inner, turned_x, turned_y, out):
     """out = x · y. BLAS reads rows as columns, so there it is outᵀ = yᵀ · xᵀ."""
-    letters = np.array([84 if turned_y else 78, 84 if turned_x else 78], np.uint8)  # T, N
     lengths = y.strides[0] // y.itemsize, x.strides[0] // x.itemsize, out.strides[0] // out.itemsize
-    sizes = np.array([out.shape[1], out.shape[0], inner, lengths[0], lengths[1], lengths[2]], np.int32)
-    _blas(letters, sizes, np.array([1, 0], np.float32), y, x, out)
+    _blas((turned_y, turned_x), (out.shape[1], out.shape[0], inner, *lengths), y, x, out)
 
 
 @kernel

@@ -13,7 +13,7 @@ import numpy as np
 
 from multimodel.layers.attention_steps_cpu import ZERO, attend_to_self, attend_to_source, product
 from multimodel.layers.convolution import NORM_EPSILON
-from multimodel.layers.kernels_cpu import kernel
+from multimodel.layers.kernels_cpu import add_all, add_bias, kernel, store_all
 
 EPSILON = np.float32(NORM_EPSILON)
 NEVER = np.float32(-np.inf)
@@ -40,8 +40,8 @@ def _normalise(rows, norm):
 
 @kernel
 @no_type_check
-def _conv_step(x, step, at, out):
-    """Write ReLU(x) into the ring, filter the inputs that each hypothesis comes from, project, normalise."""
+def _conv_step(x, step, at):
+    """In place: write ReLU(x) into the ring, filter the inputs that each hypothesis comes from, project, normalise."""
     dilation, taps, pointwise, norm, ring = step
     first, position, rows, _ = at
     size, places = taps.shape[0], ring.shape[1]
@@ -56,8 +56,8 @@ def _conv_step(x, step, at, out):
             tap, old = taps[size - 1 - j], ring[rows[b, past], past % places]
             for c in range(row.shape[0]):
                 row[c] += tap[c] * old[c]
-    product(filtered, pointwise, out)
-    _normalise(out, norm)
+    product(filtered, pointwise, x)
+    _normalise(x, norm)
 
 
 @kernel
@@ -72,13 +72,11 @@ def _of(steps, number, index):
 @no_type_check
 def conv_block(x, steps, index, at, out):
     """The paper's hidden4: four steps, two residuals."""
-    hidden1, hidden2, hidden3 = np.empty_like(x), np.empty_like(x), np.empty_like(x)
-    _conv_step(x, _of(steps, 0, index), at, hidden1)
-    _conv_step(hidden1, _of(steps, 1, index), at, hidden2)
-    hidden2 += x
-    _conv_step(hidden2, _of(steps, 2, index), at, hidden3)
-    _conv_step(hidden3, _of(steps, 3, index), at, out)
-    out += x
+    store_all(x, out)
+    for number in range(4):
+        _conv_step(out, _of(steps, number, index), at)
+        if number % 2:
+            add_all(x, out)
 
 
 @kernel
@@ -86,19 +84,20 @@ def conv_block(x, steps, index, at, out):
 def attention_block(x, timing, steps, weights, index, at, out):
     """LN(x + self + cross), where x is convolved first; there are no own keys where self-attention is left out."""
     own, (keys, values), cross, (source_keys, source_values, real), norms = weights
-    timed, hidden1, hidden2, queries = x + timing, np.empty_like(x), np.empty_like(x), np.empty_like(x)
-    _conv_step(timed, _of(steps, 4, index), at, hidden1)
-    _conv_step(hidden1, _of(steps, 5, index), at, hidden2)
+    queries, hidden = np.empty_like(x), np.empty_like(x)
+    store_all(x, hidden)
+    add_bias(timing, hidden)
+    for number in range(4, 6):
+        _conv_step(hidden, _of(steps, number, index), at)
     if len(keys):
         some = own[0][index], own[1][index], own[2][index], own[3][index]
-        attend_to_self(hidden2, some, (keys[index], values[index]), at, queries)
+        attend_to_self(hidden, some, (keys[index], values[index]), at, queries)
     else:
-        queries[:] = hidden2
+        queries = hidden
     some = cross[0][index], cross[1][index], cross[2][index], cross[3][index]
     attend_to_source(queries, some, (source_keys[index], source_values[index], real), at[3], out)
-    for b in range(x.shape[0]):
-        for c in range(x.shape[1]):
-            out[b, c] += x[b, c] + queries[b, c]
+    add_all(queries, out)
+    add_all(x, out)
     _normalise(out, norms[index])
 
 
@@ -112,17 +111,19 @@ def mix_experts(x, weights, out):
     shares = np.zeros((examples, experts), np.float32)
     product(x, gate, logits)
     for b in range(examples):
-        highest_logit, total = logits[b].max(), ZERO
+        highest, total = NEVER, ZERO
         for _ in range(used):
             chosen = np.argmax(logits[b])
-            shares[b, chosen] = np.exp(logits[b, chosen] - highest_logit)
+            highest = max(highest, logits[b, chosen])
+            shares[b, chosen] = np.exp(logits[b, chosen] - highest)
             total += shares[b, chosen]
             logits[b, chosen] = NEVER
-        shares[b] /= total
+        for e in range(experts):
+            shares[b, e] /= total
     rows, asked = np.empty(examples, np.int64), np.empty_like(x)
     inner = np.empty((examples, hidden.shape[2]), np.float32)
     answers = np.empty_like(x)
-    out[:] = x
+    store_all(x, out)
     for e in range(experts):
         count = 0
         for b in range(examples):
@@ -131,8 +132,12 @@ def mix_experts(x, weights, out):
                 count += 1
         if count:
             product(asked[:count], hidden[e], inner[:count])
-            inner[:count] = np.maximum(inner[:count], ZERO)
+            for row in range(count):
+                for c in range(inner.shape[1]):
+                    inner[row, c] = max(inner[row, c], ZERO)
             product(inner[:count], output[e], answers[:count])
             for row in range(count):
-                out[rows[row]] += shares[rows[row], e] * answers[row]
+                b = rows[row]
+                for c in range(x.shape[1]):
+                    out[b, c] += shares[b, e] * answers[row, c]
     _normalise(out, norm)

@@ -18,5 +18,8 @@ def arithmetic(precision: Precision, device: torch.device) -> AbstractContextMan
 
 
 def has_bfloat16(device: torch.device) -> bool:
-    """Whether the device multiplies bfloat16 faster than float32; of CPUs those do that have AMX."""
+    """Whether the device multiplies bfloat16 faster than float32: CPUs that have AMX, GPUs that need not emulate it."""
+    if device.type == "cuda":
+        with torch.cuda.device(device):
+            return torch.cuda.is_bf16_supported(including_emulation=False)
     return device.type != "cpu" or bool(torch.cpu.get_capabilities().get("amx_bf16"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field, fields
 from typing import Any
 
@@ -40,7 +41,8 @@ def state_from_json(values: dict[str, Any]) -> State:
         if one.type == "str":
             good = isinstance(value, str)
         elif str(one.type).startswith("dict"):
-            good = isinstance(value, dict) and all(map(_is_amount, value.values()))
+            fits = _is_number if one.type == "dict[str, float]" else _is_amount  # a loss may be a rounding below 0
+            good = isinstance(value, dict) and all(map(fits, value.values()))
         else:
             good = _is_amount(value)
         if not good:
@@ -48,5 +50,9 @@ def state_from_json(values: dict[str, Any]) -> State:
     return state
 
 
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not math.isnan(value)
+
+
 def _is_amount(value: Any) -> bool:
-    return isinstance(value, int | float) and value >= 0
+    return _is_number(value) and value >= 0

@@ -15,6 +15,7 @@ from multimodel.tasks.task import TRAIN
 from multimodel.training.blame import blame, repeated, twin
 from multimodel.training.collapse import ExpertUseOverTime
 from multimodel.training.incidents import Incident, keep_step, note
+from multimodel.training.pieces import out_of_memory
 from multimodel.training.run_config import RunConfig
 from multimodel.training.sharding import is_sharded
 from multimodel.training.trainer import Trainer
@@ -46,7 +47,14 @@ class Watch:
             return
         parts, ids = trainer.parts(own), drawn_ids(trainer, task, position)
         model = twin(trainer.model)
-        found = blame(model, parts, repeated(model, trainer.settings, trainer.seed))
+        try:
+            found = blame(model, parts, repeated(model, trainer.settings, trainer.seed))
+        except (RuntimeError, MemoryError) as error:
+            if not out_of_memory(error):
+                raise
+            what = f"step {trainer.state.step + 1} of {task} was skipped: {reason}; memory is too short to find out why"
+            self.tell(trainer, "skipped", task, what)
+            return
         what = (
             f"step {trainer.state.step + 1} of {task} was skipped: {reason}; "
             f"first in {found.layer}; examples {', '.join(ids[place] for place in found.worst[:NAMED])}"
