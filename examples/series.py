@@ -4,7 +4,7 @@
     python examples/series.py runs/series --minutes 1
 
 The series here are how bright each row of a picture of clothes is; the task is to name the piece from them.
-A kind of data is two classes, what it is as data and what it is in the network, and one line that introduces them.
+A kind of data is two classes, what it is as data and what it is in the network, and one call that introduces them.
 """
 
 from __future__ import annotations

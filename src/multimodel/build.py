@@ -1,4 +1,4 @@
-"""Sizes meet parts: the only place that assembles a MultiModel, and the table of presets' sizes."""
+"""Sizes meet parts: the only place that assembles a MultiModel."""
 
 from __future__ import annotations
 

@@ -48,6 +48,11 @@ def kernel(function: Any, *, name: str = "", **options: Any) -> Any:
     return numba.njit(**OPTIONS | options)(copy)
 
 
+def are_compiled(module: str) -> bool:
+    """Whether kernels of this file of layers were compiled before, as all files are now."""
+    return any(Path(part.stats.cache_path).glob(f"{module}.*{FORM}*"))
+
+
 class Threaded:
     """A kernel whose loops over `numba.prange` run on as many threads as torch does."""
 

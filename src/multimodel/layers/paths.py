@@ -44,6 +44,15 @@ def fused(x: Tensor) -> bool:
     return kernels_cpu.PRODUCTS
 
 
+def compiling(device: torch.device, module: str) -> str:
+    """What to tell before kernels of this file of layers are compiled, where they have to be; else nothing."""
+    if not compiled(torch.zeros(1, device=device)):
+        return ""
+    from multimodel.layers import kernels_cpu
+
+    return "" if kernels_cpu.are_compiled(module) else "compiling kernels, once after an installation: a minute or two"
+
+
 def shares(hypotheses: int) -> int:
     """How many parts of the hypotheses go through a compiled step side by side, whatever the number of threads."""
     return min(-(-hypotheses // FEWEST), max(2, -(-hypotheses // MANY)))

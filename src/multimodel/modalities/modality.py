@@ -1,7 +1,6 @@
 """What a modality net offers: raw data to the shared representation, and back (paper, section 2.5).
 
-A net that can be an input implements `Bottom`; one that can be an output implements `Top`; text is both. A further
-modality is one class with these methods and one entry in the table that `build_model` is given.
+A net that can be an input implements `Bottom`; one that can be an output implements `Top`; text is both.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The kinds of data that a run may hold; a further kind is one line more in each of three tables."""
+"""The kinds of data that a run may hold; `Kinds.plus` introduces a further one."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ from torch import nn
 
 from multimodel.errors import InputError
 from multimodel.folders import features_folder
-from multimodel.layers.paths import plain_paths
+from multimodel.layers.paths import compiling, plain_paths
 from multimodel.model import MultiModel
 from multimodel.presets import Preset
 from multimodel.tasks import mini8
@@ -73,6 +73,8 @@ def train(
         resumed = run if resume else None
         trainer = make_trainer(config, streams, resumed, device or default_device(), processes, initial)
         trainer.observer = Watch(run, config, console)
+        if waiting := compiling(trainer.device, "cross_entropy_cpu"):
+            console.print(waiting)
         steps = expected_steps(trainer)
         console.print(mixture_table(describe(trainer.mixture, streams, steps)))
         if processes.first:
