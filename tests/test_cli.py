@@ -193,7 +193,7 @@ def test_what_a_run_is_made_of_cannot_change(
         (["train", "tiny", "--out", "RUN2", "--resume"], "holds no checkpoint"),
         (["evaluate", "RUN2"], "holds no checkpoint"),
         (["evaluate", "RUN", "--tasks", "speech"], "has no task 'speech': choose from imageclass, en-de"),
-        (["evaluate", "RUN", "--split", "tset"], "has no tset examples"),
+        (["evaluate", "RUN", "--tasks", "en-de", "--split", "tset"], "Task en-de has no tset examples"),
         (["evaluate", "RUN", "--beams", "0"], "Of beams there must be at least 1, not 0"),
         (["predict", "RUN2", "en-de", "the fox"], "is not a folder"),
         (["predict", "RUN", "fr-en", "le merle"], "no task 'fr-en': it knows imageclass, en-de"),

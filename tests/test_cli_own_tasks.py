@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
+from declared_in_python import PRESET
 
+import multimodel
 from multimodel import cli
 from multimodel.training import checkpoint
 from multimodel.training.run_config import RunConfig
@@ -97,6 +100,40 @@ def test_data_that_moved_is_named_again(here: Path, capsys: pytest.CaptureFixtur
     assert cli.main(["evaluate", "old", "--tasks", "moved/first.yaml", *scored]) == 0
     assert cli.main(["train", "tiny", "--tasks", "moved/first.yaml", "--out", "old", "--resume", "--steps", "2"]) == 0
     assert config("old").tasks[0].origin.folder == Path("moved").absolute()
+
+
+def test_what_can_be_scored_is_and_the_rest_is_named(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    both = [str(here / "own" / "first.yaml"), write_task(here / "own", "second")]
+    assert cli.main(["train", "tiny", "--tasks", *both, "--out", "both", "--steps", "1", *SMALL]) == 0
+    (here / "own" / "second.csv").unlink()
+    words = ["evaluate", "both", "--examples", "4", "--decode", "2"]
+    for asked, code in (([], 0), (["--tasks", "first", "second"], 2)):
+        capsys.readouterr()
+        Path("both/evaluation.json").unlink(missing_ok=True)
+        assert cli.main([*words, *asked]) == code
+        written = capsys.readouterr()
+        assert "Task second: " in written.err
+        assert "evaluation.json" in written.out
+        assert [one["task"] for one in json.loads(Path("both/evaluation.json").read_text())["tasks"]] == ["first"]
+
+
+def test_a_comparison_that_cannot_be_made_fails_no_command(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    second = write_task(here / "own", "second")
+    (here / "own" / "one.csv").write_text("text,label\nsecond number 1,a\n")
+    Path(second).write_text(YAML.replace("test: DATA", "test: one").replace("DATA", "second"))
+    assert cli.main(["train", "old", "--add", second, "--out", "new", "--steps", "1"]) == 0
+    written = capsys.readouterr()
+    assert "not scored: Task second has one test example" in written.err
+    assert "first" in written.out
+    assert cli.main(["export", "new", "--tasks", "second", "--out", "part"]) == 0
+
+
+def test_a_run_whose_preset_python_gave_goes_on(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    multimodel.train(["own/first.yaml"], "python", preset=PRESET, steps=1)
+    words = ["--out", "python", "--resume", "--steps", "2"]
+    assert "it can only go on with own, not with tiny" in refused(capsys, "train", "tiny", *words)
+    assert cli.main(["train", "own", *words]) == 0
+    assert checkpoint.load_state(checkpoint.latest(Path("python"))).step == 2
 
 
 def test_a_part_needs_the_names_of_tasks(here: Path, capsys: pytest.CaptureFixture[str]) -> None:

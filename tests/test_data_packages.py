@@ -38,6 +38,13 @@ def test_a_cut_off_package_is_an_error_that_names_the_file(tmp_path: Path, kept:
         single(deb, "usr/a.txt")
 
 
+def test_a_package_of_a_kind_that_is_not_read_says_so(tmp_path: Path) -> None:
+    deb = write_deb(tmp_path, "toys", {"usr/a.txt": b"one"}, compression="xz")
+    deb.write_bytes(deb.read_bytes().replace(b"data.tar.xz  ", b"data.tar.lzma"))
+    with pytest.raises(PackageError, match=r"toys_.* holds its files as data\.tar\.lzma, which is not read: take"):
+        single(deb, "usr/a.txt")
+
+
 def test_a_folder_of_packages_is_used_as_it_is(tmp_path: Path) -> None:
     deb = write_deb(tmp_path, "wesnoth-1.18-httt", {"usr/a": b"x"})
     found = fetch(["wesnoth-*-httt"], folder=tmp_path)["wesnoth-*-httt"]
@@ -140,12 +147,13 @@ def test_a_wrong_checksum_names_the_file_and_leaves_nothing_in_the_cache(apt: Fa
     assert list(packages_folder().glob("*.deb")) == []
 
 
-def test_a_cached_file_that_was_damaged_since_is_an_error(apt: FakeApt) -> None:
-    apt.serve("toys")
-    path = fetch(["toys"], progress=False)["toys"].path
+def test_a_cached_file_that_was_damaged_since_is_fetched_again(apt: FakeApt) -> None:
+    apt.serve("toys", "dolls")
+    first = fetch(["toys", "dolls"], progress=False)
+    path = first["toys"].path
     path.write_bytes(path.read_bytes()[:-1])
-    with pytest.raises(PackageError, match=r"toys_.*is damaged"):
-        fetch(["toys"], progress=False)
+    assert fetch(["toys", "dolls"], progress=False) == first
+    assert [apt.calls.count(f"download {name}") for name in ("toys", "dolls")] == [2, 1]
 
 
 def test_a_package_that_apt_does_not_know_is_named_with_the_reason(apt: FakeApt) -> None:

@@ -25,7 +25,6 @@ from multimodel.decoding import (
     classes,
     continued,
     extend,
-    greedy,
     ranked,
     reorder,
 )
@@ -92,7 +91,7 @@ def without_end(symbols: tuple[int, ...]) -> list[int]:
 @pytest.mark.parametrize("task", TASKS)
 def test_greedy_is_the_likeliest_symbol_of_the_whole_model_each_time(model: MultiModel, task: str) -> None:
     batch = tiny.batch(task, 3)
-    written = greedy(model, batch, 8)
+    written = beam(model, batch, 1, 8)
     for row in range(3):
         alone, symbols, total = tiny.part(batch, slice(row, row + 1)), (), 0.0
         while len(symbols) < 8 and 1 not in symbols:
@@ -218,14 +217,14 @@ def steps_of(model: MultiModel, monkeypatch: pytest.MonkeyPatch) -> list[int]:
 def test_writing_stops_where_all_examples_have_ended(monkeypatch: pytest.MonkeyPatch) -> None:
     model = parrot(1)
     asked = steps_of(model, monkeypatch)
-    assert greedy(model, tiny.batch("en-de", 3)).symbols == [[[]]] * 3
+    assert beam(model, tiny.batch("en-de", 3), 1).symbols == [[[]]] * 3
     assert asked == [0]
 
 
 def test_writing_stops_at_the_callers_limit(monkeypatch: pytest.MonkeyPatch) -> None:
     model = parrot(4)
     asked = steps_of(model, monkeypatch)
-    assert greedy(model, tiny.batch("en-de"), 5).symbols == [[[4] * 5]] * 2
+    assert beam(model, tiny.batch("en-de"), 1, 5).symbols == [[[4] * 5]] * 2
     assert asked == list(range(5))
 
 
@@ -267,14 +266,20 @@ def test_searches_side_by_side_leave_the_number_of_threads_alone() -> None:
 def test_every_example_has_a_limit_by_its_own_length() -> None:
     short, long = tiny.batch("en-de", 1), tiny.batch("en-de", 1)
     short = replace(short, inputs=short.inputs[:, :2], input_mask=short.input_mask[:, :2])
-    written = greedy(parrot(4), tiny.joined(tiny.padded(short, (7,)), long))
+    written = beam(parrot(4), tiny.joined(tiny.padded(short, (7,)), long), 1)
     assert [len(symbols[0]) for symbols in written.symbols] == [38, 59]
-    assert greedy(parrot(4), short).symbols[0] == written.symbols[0]
+    assert beam(parrot(4), short, 1).symbols[0] == written.symbols[0]
+
+
+@pytest.mark.parametrize(("limit", "least", "expected"), [(70, 70, 70), (70, 65, 65), (70, 40, 59), (50, 70, 50)])
+def test_an_answer_may_have_as_many_symbols_as_the_caller_says(limit: int, least: int, expected: int) -> None:
+    (((written,),), _) = beam(parrot(4), tiny.batch("en-de", 1), 1, limit, least)
+    assert len(written) == expected
 
 
 def test_no_answer_is_longer_than_the_most_symbols(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("multimodel.decoding.MOST_SYMBOLS", 12)
-    assert len(greedy(parrot(4), tiny.batch("en-de", 1), 500).symbols[0][0]) == 12
+    assert len(beam(parrot(4), tiny.batch("en-de", 1), 1, 500, 500).symbols[0][0]) == 12
 
 
 def test_a_longer_hypothesis_may_come_before_a_likelier_shorter_one() -> None:

@@ -14,6 +14,7 @@ from runs import SIZES, toy_config, toy_trainer
 from multimodel.batch import Batch
 from multimodel.errors import InputError
 from multimodel.evaluation import evaluate as evaluation
+from multimodel.evaluation.before_after import before_after_table
 from multimodel.evaluation.evaluate import EvaluationSettings, TaskEvaluation, evaluate, write_evaluation
 from multimodel.evaluation.score import EVALUATION_COST, Scored, gap, score
 from multimodel.evaluation.table import COLUMNS, evaluation_table, markdown_table, number, samples_table
@@ -40,7 +41,7 @@ def model() -> MultiModel:
 def evaluations(model: MultiModel) -> list[TaskEvaluation]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("multimodel.decoding.MOST_SYMBOLS", 20)
-        return evaluate(model, list(TASKS.values()), FEW)
+        return evaluate(model, list(TASKS.values()), FEW).found
 
 
 def blind_model() -> MultiModel:
@@ -190,7 +191,7 @@ def test_an_evaluation_is_complete_and_finite(evaluations: list[TaskEvaluation],
 
 
 def test_evaluating_again_gives_the_same_numbers(model: MultiModel, evaluations: list[TaskEvaluation]) -> None:
-    again = evaluate(model, [TASKS["imageclass"]], FEW)[0]
+    again = evaluate(model, [TASKS["imageclass"]], FEW).found[0]
     before = next(each for each in evaluations if each.task == "imageclass")
     assert replace(again, seconds=0.0) == replace(before, seconds=0.0)
 
@@ -261,7 +262,39 @@ def test_settings_that_cannot_work_are_refused(name: str, value: int) -> None:
 
 def test_a_split_that_does_not_exist_is_refused(model: MultiModel) -> None:
     with pytest.raises(InputError, match="no tset examples"):
-        evaluate(model, [TASKS["en-de"]], EvaluationSettings(split="tset"))
+        evaluate(model, [TASKS["en-de"]], EvaluationSettings(split="tset")).check(asked=False)
+
+
+def test_a_task_that_cannot_be_scored_is_named_and_costs_the_others_nothing(
+    model: MultiModel, capsys: pytest.CaptureFixture[str]
+) -> None:
+    one = replace(TASKS["caption"], examples={name: few[:1] for name, few in TASKS["caption"].examples.items()})
+    scores = evaluate(model, [TASKS["imageclass"], one], FEW)
+    assert [found.task for found in scores.found] == ["imageclass"]
+    scores.check(asked=False)
+    assert capsys.readouterr().err.startswith("not scored: Task caption has one test example that can be used")
+    with pytest.raises(InputError, match="hold out more of its rows"):
+        scores.check(asked=True)
+
+
+def test_examples_that_are_too_long_at_the_front_reject_no_task(model: MultiModel) -> None:
+    task = TASKS["en-de"]
+    long = [example._replace(input="fox " * 99) for example in task.examples["test"][:3]]
+    changed = replace(task, examples={**task.examples, "test": [*long, *task.examples["test"][3:]]})
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("multimodel.decoding.MOST_SYMBOLS", 20)
+        (found,) = evaluate(model, [changed], replace(FEW, examples=8)).found
+    assert (found.examples, found.left_out) == (5, 3)
+
+
+def test_letters_that_mean_something_to_a_terminal_are_printed(evaluations: list[TaskEvaluation]) -> None:
+    sample = replace(evaluations[0].samples[0], id="a[/b].jpg")
+    odd = replace(evaluations[0], task="t[/i]", samples=(sample,))
+    file = io.StringIO()
+    for table in (samples_table([odd]), evaluation_table([odd]), before_after_table([odd], [odd])):
+        Console(file=file, width=240).print(table)
+    assert "a[/b].jpg" in file.getvalue()
+    assert file.getvalue().count("t[/i]") == 3
 
 
 @pytest.mark.slow
@@ -272,7 +305,7 @@ def test_what_was_learned_by_heart_counts_as_learned(tmp_path: Path, monkeypatch
     trainer = toy_trainer(toy_config(("en-de",), replace(SIZES, dropout=0.0), **settings))
     for _ in range(40):
         trainer.step()
-    found = evaluate(trainer.model, [TASKS["en-de"]], EvaluationSettings(split="train", decode=8))[0]
+    found = evaluate(trainer.model, [TASKS["en-de"]], EvaluationSettings(split="train", decode=8)).found[0]
     assert found.teacher_forced.learned
     assert found.teacher_forced.gap > 0.2
     assert found.teacher_forced.shuffled_log_perplexity > found.teacher_forced.log_perplexity

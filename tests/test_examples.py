@@ -16,6 +16,7 @@ from runs import write_mini8
 
 from multimodel import cli
 from multimodel.report import write_report
+from multimodel.tasks.examples import open_examples
 
 ROOT = Path(__file__).parent.parent
 TASKS, MODALITY = (ROOT / "docs" / name for name in ("add-a-task.md", "add-a-modality.md"))
@@ -89,11 +90,17 @@ def test_the_guide_to_tasks_runs(here: Path, monkeypatch: pytest.MonkeyPatch) ->
             shell(small(line), monkeypatch)
 
 
-def test_the_guides_python_runs_in_twenty_lines_or_less(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_guides_python_runs_in_twenty_lines_or_less_and_has_held_out_examples(
+    here: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run_example("own_data.py", "own", monkeypatch=monkeypatch)
+    enlarge(here / "own")
     (block,) = blocks(TASKS, "python")
     assert len(block.splitlines()) <= 20
-    exec(compile(small(block), "add-a-task.md", "exec"), {})
-    assert capsys.readouterr().out.strip() in ("English", "German")
+    names: dict[str, Any] = {}
+    exec(compile(small(block), "add-a-task.md", "exec"), names)
+    assert capsys.readouterr().out.strip() in ("English", "German", "French")
+    assert open_examples(names["task"]).keys() == {"train", "dev", "test"}
 
 
 def test_the_guide_to_modalities_shows_what_the_example_does() -> None:

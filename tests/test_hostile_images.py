@@ -110,7 +110,7 @@ def test_only_two_large_pictures_are_unpacked_at_once(monkeypatch: pytest.Monkey
             inside[0] -= 1
         return found
 
-    monkeypatch.setattr("multimodel.tasks.parallel.os.cpu_count", lambda: 8)
+    monkeypatch.setattr("multimodel.tasks.parallel.usable_cores", lambda: 8)
     monkeypatch.setattr("multimodel.tasks.parallel.CHUNK", 1)
     monkeypatch.setattr(image, "_flat", slow)
     monkeypatch.setattr(image, "SMALL", 0)

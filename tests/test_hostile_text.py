@@ -137,8 +137,8 @@ def test_raw_data_is_read_as_much_at_a_time_as_there_is_room_for(
 ) -> None:
     monkeypatch.setattr(encoded, "ROOM", encoded.LETTER * 10)
     pairs = [
-        ("x" * (number % 12 + 1), "(") if number == bad else ("x" * (number % 12 + 1), "(S (A b))")
-        for number in range(40)
+        (word, "(" if number == bad else f"(S (A {word}))")
+        for number, word in enumerate("x" * (number % 12 + 1) for number in range(40))
     ]
     examples = [Example(str(number), *pair) for number, pair in enumerate(pairs)]
     task = Task(name="t", input=TEXT, output=TREE, command="c", measure="tree", examples={"train": examples})

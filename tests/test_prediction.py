@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -105,13 +106,29 @@ def test_answers_in_a_batch_are_those_of_each_alone(model: TrainedModel) -> None
 def test_as_many_beams_search_as_were_asked_for(model: TrainedModel, monkeypatch: pytest.MonkeyPatch) -> None:
     widths = []
 
-    def noted(model: MultiModel, batch: Batch, width: int) -> Hypotheses:
+    def noted(model: MultiModel, batch: Batch, width: int, *limits: int) -> Hypotheses:
         widths.append(width)
-        return beam(model, batch, width)
+        return beam(model, batch, width, *limits)
 
     monkeypatch.setattr("multimodel.prediction.beam", noted)
     assert isinstance(model.predict("de-en", "der Fuchs", beams=3), str)
     assert widths == [3]
+
+
+@pytest.mark.parametrize("task", ["caption", "speech", "en-de"])
+def test_an_answer_may_be_as_long_as_in_training_but_for_that_to_a_short_text(
+    model: TrainedModel, monkeypatch: pytest.MonkeyPatch, task: str
+) -> None:
+    def endless(logits: torch.Tensor, scores: torch.Tensor, ended: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        return torch.full_like(ended, 7, dtype=torch.int64), scores
+
+    monkeypatch.setattr("multimodel.decoding.MOST_SYMBOLS", 500)
+    monkeypatch.setattr("multimodel.decoding.continued", endless)
+    monkeypatch.setattr("multimodel.prediction.readable", lambda task, symbols, raw: str(len(symbols)))
+    known = replace(TASKS[task], output=replace(TASKS[task].output, max_length=300))
+    raw = known.examples["test"][0].input
+    (answer,) = answers(model.model, known, [raw])
+    assert int(answer.text) == (3 * len(known.input.encode(raw)) + 32 if task == "en-de" else 300)
 
 
 def test_ranked_names_follow_the_order() -> None:

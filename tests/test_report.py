@@ -9,6 +9,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from xml.etree import ElementTree
 
+import pyarrow.parquet as parquet
 import pytest
 from reported import Page, change, evaluations, step, write_run
 
@@ -198,6 +199,26 @@ def test_an_example_that_has_changed_is_not_shown_as_the_input(run: Path) -> Non
     page = change(run, moved)
     assert not page.named("audio", "img")
     assert page.text.count("not in the data any more") == 3 * len(NAMES)
+
+
+def test_inputs_are_told_apart_by_their_rows_where_examples_have_one_name(tmp_path: Path) -> None:
+    run = tmp_path / "one"
+    config = write_run(run, ["en-de"])
+    data = run / "mini8/en-de.parquet"
+    table = parquet.read_table(data)
+    parquet.write_table(table.set_column(table.column_names.index("id"), "id", [["same"] * len(table)]), data)
+
+    def renamed(found: list[TaskEvaluation]) -> list[TaskEvaluation]:
+        return [replace(one, samples=tuple(replace(sample, id="same") for sample in one.samples)) for one in found]
+
+    page = change(run, renamed)
+    for example in config.tasks[0].examples[TEST][:3]:
+        assert f"Input {example.input} Reference" in page.text
+
+
+def test_an_evaluated_task_that_the_run_has_no_more_is_left_out(run: Path) -> None:
+    page = change(run, lambda found: [replace(found[0], task="gone"), *found[1:]])
+    assert "Not evaluated: speech." in page.text
 
 
 def test_what_is_no_evaluated_run_is_said_in_a_sentence(run: Path, tmp_path: Path) -> None:

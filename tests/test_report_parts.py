@@ -14,7 +14,7 @@ from multimodel.report.line_chart import round_ticks, spread
 from multimodel.report.media import audio_type, picture, recording
 from multimodel.report.samples import tree_answer
 from multimodel.report.scores import FULL_NAMES
-from multimodel.report.series import running_mean, throughputs
+from multimodel.report.series import running_mean, share_lines, speed_line, throughputs
 from multimodel.report.tree_picture import can_be_drawn
 from multimodel.trees import from_symbols, read_tree
 
@@ -55,6 +55,20 @@ def test_throughput_is_all_symbols_by_all_time() -> None:
     assert (other.time_share, other.waiting) == (0.75, pytest.approx(0.1))
 
 
+def test_processes_with_tasks_of_their_own_share_the_time_of_a_step() -> None:
+    one, other = step(1, "a", seconds=1.0, symbols=10), step(1, "b", rank=1, seconds=1.0, symbols=50, padding=0.75)
+    reports = [one, other, step(2, "a", seconds=3.0, symbols=10), step(2, "a", rank=1, seconds=3.0, symbols=30)]
+    first, second, every = throughputs(reports, ["a", "b"])
+    assert (every.steps, every.seconds, every.symbols, every.time_share) == (2, 4, 100, 1)
+    assert (first.steps, first.seconds, first.symbols, first.speed) == (2, 4, 50, 12.5)
+    assert (second.steps, second.time_share, second.speed) == (1, 0.25, 50)
+    line = speed_line(reports)
+    assert (line.xs, line.ys) == ((1, 2), (60, 25))
+    padding, waiting = share_lines(reports)
+    assert padding.ys == (0.5, 0.375)
+    assert waiting.ys == pytest.approx((0.1, 0.05))
+
+
 def test_names_at_curves_keep_their_order_and_their_distance() -> None:
     places = [50.0, 10.0, 52.0, 51.0, 98.0, 99.0]
     moved = spread(places, 10.0, 0.0, 100.0)
@@ -90,6 +104,8 @@ def test_a_tree_without_end_is_written_instead_of_drawn() -> None:
     shown = tree_answer(Sample(id="1", row=0, output=long, answer="no tree at all"))
     assert "<svg" not in shown
     assert "no tree at all" in shown
+    shown = tree_answer(Sample(id="1", row=0, output="(S (NN a))", answer="(S (NP) (NN a))"))
+    assert (shown.count("<svg"), "(S (NP) (NN a))" in shown) == (1, True)
 
 
 def test_large_or_broken_files_are_not_carried_along() -> None:

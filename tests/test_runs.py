@@ -1,6 +1,8 @@
 """Whole runs through Python on tasks of one's own: trained, asked, scored, compared."""
 
 import dataclasses
+import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -91,7 +93,7 @@ def test_two_runs_are_compared_on_the_tasks_they_share(run: Path, tmp_path: Path
     assert "| parity |" in table
     assert "| colours | – |" in table
     again, _ = evaluate_only(run, [parity()], FEW, None)
-    assert again[0].teacher_forced == old[0].teacher_forced
+    assert again.found[0].teacher_forced == old[0].teacher_forced
 
 
 def test_a_task_that_cannot_be_scored_costs_the_others_nothing(
@@ -101,6 +103,79 @@ def test_a_task_that_cannot_be_scored_costs_the_others_nothing(
     old, new = multimodel.compare(run, tmp_path / "new", ["parity", colours()], FEW)
     assert (old, [found.task for found in new]) == ([], ["colours"])
     assert "not scored: The data of task parity was given in Python" in capsys.readouterr().err
+
+
+def few_held_out(declared: Declaration) -> Declaration:
+    """The same task with one test example."""
+    return dataclasses.replace(declared, data={"train": declared.data, "test": declared.data[:1]})
+
+
+def test_a_task_asked_for_that_cannot_be_scored_is_an_error_after_the_others_are_written(
+    run: Path, tmp_path: Path
+) -> None:
+    copy = shutil.copytree(run, tmp_path / "copy")
+    with pytest.raises(InputError, match="Task parity has one test example that can be used"):
+        multimodel.evaluate(copy, [few_held_out(parity()), spelling()], FEW)
+    assert [one["task"] for one in json.loads((copy / "evaluation.json").read_text())["tasks"]] == ["spelling"]
+    before = (copy / "evaluation.json").read_bytes()
+    with pytest.raises(InputError, match=r"parity.*\n.*spelling was given in Python"):
+        multimodel.evaluate(copy, (), FEW)
+    assert (copy / "evaluation.json").read_bytes() == before
+
+
+def test_one_held_out_example_costs_a_comparison_nothing(
+    run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    copy = shutil.copytree(run, tmp_path / "copy")
+    old, new = multimodel.compare(run, copy, [few_held_out(parity()), spelling()], FEW)
+    assert [found.task for found in old] == [found.task for found in new] == ["spelling"]
+    assert capsys.readouterr().err.count("not scored: Task parity has one test example") == 1
+    assert multimodel.compare(run, copy, [few_held_out(parity())], FEW) == ([], [])
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"input": Image("text")}, {"output": Text("even")}, {"input": Category("text", classes=["a", "b"])}],
+)
+def test_a_task_given_again_must_be_of_the_runs_kinds(run: Path, changes: dict[str, object]) -> None:
+    other = dataclasses.replace(parity(), **changes)
+    for call in (
+        lambda: multimodel.evaluate(run, [other], FEW),
+        lambda: multimodel.train([other, spelling()], run, steps=9, resume=True),
+    ):
+        with pytest.raises(InputError, match="Task parity of this run goes from text to category, not from"):
+            call()
+
+
+def test_columns_of_values_in_python_may_be_called_otherwise(run: Path) -> None:
+    renamed = [{"words": row["text"], "is it": row["even"]} for row in parity().data]
+    same = dataclasses.replace(parity(), data=renamed, input=Text("words"), output=Category("is it"))
+    assert evaluate_only(run, [same], FEW, None)[0].found[0].examples == 4
+
+
+@pytest.mark.parametrize(("given", "wanted"), [("{category: word}", "{text: kind}"), ("{text: kind}", "{text: word}")])
+def test_a_file_that_is_given_again_must_have_the_runs_columns(tmp_path: Path, given: str, wanted: str) -> None:
+    multimodel.train([words_file(tmp_path)], tmp_path / "run", preset=PRESET, steps=1)
+    path = tmp_path / "words.yaml"
+    path.write_text(path.read_text().replace("{category: kind}", given).replace("{text: word}", wanted))
+    with pytest.raises(InputError, match=r"goes from \{'category': 'kind'\} to \{'text': 'word'\}, not"):
+        multimodel.evaluate(tmp_path / "run", [str(path)], FEW)
+
+
+@pytest.mark.parametrize("nothing", [{"steps": 0}, {"minutes": 0.0}])
+def test_a_budget_of_nothing_is_refused(tmp_path: Path, nothing: dict[str, float]) -> None:
+    with pytest.raises(InputError, match=r"is 0(\.0)? and must be"):
+        multimodel.train([parity()], tmp_path / "run", preset=PRESET, **nothing)
+
+
+def test_only_the_first_process_mends_a_run(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    mended: list[Path] = []
+    monkeypatch.setattr("multimodel.runs.checkpoint.mend", mended.append)
+    for first in (False, True):
+        monkeypatch.setattr("multimodel.runs.is_first", lambda first=first: first)
+        with pytest.raises(InputError, match="other tasks"):
+            multimodel.train([parity()], run, resume=True)
+        assert mended == [run] * first
 
 
 @pytest.mark.parametrize(

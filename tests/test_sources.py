@@ -1,6 +1,7 @@
 """Tables, folders, aligned text and values in Python as rows: what is read, what is damaged, what is refused."""
 
 import json
+import os
 from fractions import Fraction
 from pathlib import Path
 
@@ -10,12 +11,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 from PIL import Image as Pillow
+from reviews import PICTURE, made
 from source_files import column, table, whole, written
 
 from multimodel.errors import InputError
 from multimodel.sources.open import open_data, split_name
 from multimodel.sources.rows import content_fingerprint
 from multimodel.sources.splits import split_of
+from multimodel.tasks.columns import Category, Image
+from multimodel.tasks.declaration import Declaration
+from multimodel.tasks.encoded import encode_examples
 
 
 def test_shards_are_joined_by_pattern_by_list_and_by_folder(tmp_path: Path) -> None:
@@ -115,7 +120,7 @@ def test_aligned_files_must_be_there_be_told_apart_and_have_equally_many_lines(t
 
 
 def test_a_folder_of_classes_is_read_and_hidden_files_are_not(tmp_path: Path) -> None:
-    for name in ("cat/1.png", "cat/2.png", "dog/1.png", "dog/.DS_Store", ".git/x", "notes.txt", "cat/deep/3.png"):
+    for name in ("cat/1.png", "cat/2.png", "dog/1.png", "dog/.DS_Store", ".git/x", "notes.txt", "cat/.deep/3.png"):
         written(tmp_path / name, "x")
     rows = whole(tmp_path, Path())
     assert column(rows, "file") == ["cat/1.png", "cat/2.png", "dog/1.png"]
@@ -143,6 +148,41 @@ def test_a_metadata_table_beside_the_files_is_read_instead(tmp_path: Path, name:
     rows = whole(tmp_path, Path())
     assert column(rows, "text") == ["a cat"]
     assert rows.file(0, rows.cell(0, "file")).read_text() == "x"
+
+
+def test_a_file_that_is_gone_is_a_bad_row_by_name_and_a_name_need_not_be_utf8(tmp_path: Path) -> None:
+    for name in ("cat/a.png", os.fsdecode(b"cat/\xff.png"), os.fsdecode(b"dog/b\xe9.png")):
+        written(tmp_path / name, PICTURE)
+    (tmp_path / os.fsdecode(b"dog/b\xe9.png")).write_bytes(b"no picture")
+    (tmp_path / "dog/gone.png").symlink_to("store/nothing.png")
+    pets = Category("class", classes=["cat", "dog"])
+    one = Declaration(name="pets", data={"train": tmp_path}, input=Image("file"), output=pets)
+    (task,) = made(one)
+    encoded = encode_examples(task, "train", cache=tmp_path / ".cache", most_bad=1.0)
+    assert encoded.rows.tolist() == [0, 1]
+    for bad, name, why in zip(encoded.bad, (r"b\udce9.png", "gone.png"), ("not an image", "not exist"), strict=True):
+        assert bad.isprintable()
+        assert name in bad
+        assert why in bad
+    before = whole(tmp_path, Path()).fingerprint
+    (tmp_path / "dog/gone.png").unlink()
+    written(tmp_path / "dog/gone.png", PICTURE)
+    assert whole(tmp_path, Path()).fingerprint != before
+
+
+@pytest.mark.parametrize(
+    ("names", "message"),
+    [
+        (["cat/deep/1.png", "dog/2.png"], r"cat/deep is a folder where .*: put the files .*, or divide .* train, dev"),
+        (["train/cat/1.png", "all/cat/2.png"], r"all/cat is a folder where .* train, dev and test alone\.$"),
+        (["train/cat/1.png", "test/cat/deep/2.png"], r"test/cat/deep is a folder where .*: put the files .*there\.$"),
+    ],
+)
+def test_a_folder_where_files_should_be_is_refused_by_name(tmp_path: Path, names: list[str], message: str) -> None:
+    for name in names:
+        written(tmp_path / name, "x")
+    with pytest.raises(InputError, match=message):
+        whole(tmp_path, Path())
 
 
 @pytest.mark.parametrize("name", ["notes.txt", "train/1.png", ".hidden/cat/1.png"])

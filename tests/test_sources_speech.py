@@ -20,6 +20,7 @@ from corpora import (
 from toy import tone
 
 from multimodel.errors import InputError
+from multimodel.sources.files import LARGEST_FILE
 
 
 def test_the_folders_of_the_journal_become_splits(tmp_path: Path) -> None:
@@ -107,6 +108,19 @@ def test_segments_are_cut_out_of_their_recording(tmp_path: Path) -> None:
     (tmp_path / "one.wav").unlink()
     with pytest.raises(InputError, match=r"one\.wav cannot be read"):
         rows.cell(0, "file")
+    with (tmp_path / "one.wav").open("wb") as vast:
+        vast.truncate(LARGEST_FILE + 1)
+    with pytest.raises(InputError, match=r"one\.wav is too large: .* at most 256 MiB are read"):
+        rows.cell(0, "file")
+
+
+def test_the_fingerprint_of_segments_changes_with_their_recordings(tmp_path: Path) -> None:
+    files = {"wav.scp": "one one.wav\ntwo two.wav\n", "segments": "a one 0 1\n", "text": "a WORDS\n"}
+    found = []
+    for change in (files, {"one.wav": b"x"}, {"two.wav": b"x"}, {"one.wav": b"other"}):
+        write(tmp_path, change)
+        found.append(whole("kaldi", tmp_path).fingerprint)
+    assert found[0] != found[1] == found[2] != found[3]
 
 
 def test_the_subsets_of_librispeech_become_splits(tmp_path: Path) -> None:

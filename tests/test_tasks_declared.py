@@ -163,7 +163,7 @@ def test_text_that_two_tasks_read_counts_once(monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_a_broken_tree_teaches_nothing_and_is_named() -> None:
-    rows = [{"text": "a", "tree": word} for word in (CELLS["tree"][0], "(S (NP", None)]
+    rows = [{"text": TEXTS[0], "tree": word} for word in (CELLS["tree"][0], "(S (NP", None)]
     (task,) = made(replace(REVIEWS, data={"train": rows}, output=Tree("tree")))
     assert set(task.output.vocabulary.tree_symbols) >= {"(S", ")S", "NN"}
     encoded = encode_examples(task, "train", most_bad=1.0)

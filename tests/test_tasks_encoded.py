@@ -6,9 +6,12 @@ import pytest
 from toy import SIZES, toy_tasks
 
 from multimodel.errors import InputError
+from multimodel.metrics.bracketing import tree_measure
+from multimodel.tasks.check import check_task
 from multimodel.tasks.encoded import encode_examples, shuffled_inputs
 from multimodel.tasks.task import Example
 from multimodel.tasks.text import Text
+from multimodel.trees import from_symbols, write_tree
 
 VOCABULARY, TASKS = toy_tasks()
 BY_NAME = {task.name: task for task in TASKS}
@@ -58,6 +61,37 @@ def test_a_damaged_example_is_named() -> None:
     encoded = encode_examples(task, "dev", most_bad=1 / 42)
     assert encoded.rows.tolist() == [row for row in range(42) if row != 40]
     assert encoded.bad == ("example broken-7: The recording is not an audio file: give WAV, FLAC, MP3 or Ogg.",)
+
+
+TREE = "(S (NP (DT the) (NN fox)) (VP (VBZ sees) (NP-1 (-NONE- *))) (. .))"
+PAIRS = [
+    ("the fox sees .", TREE, ""),
+    ("the fox sees * .", TREE, ""),
+    ("-LRB- the )", "(NP (-LRB- -LRB-) (DT the) (-RRB- -RRB-))", ""),
+    ("the fox sees.", TREE, "has the word 'sees' where the text has the word 'sees.'"),
+    ("the fox sees . .", TREE, "has no more words where the text has the word '.'"),
+    ("the fox", TREE, "has the word 'sees' where the text has no more words: give the text as the words"),
+]
+
+
+def test_a_tree_over_other_words_than_its_text_is_a_bad_row_by_name() -> None:
+    examples = [Example(str(number), *pair[:2]) for number, pair in enumerate(PAIRS)]
+    task = replace(BY_NAME["parse"], examples={"train": examples})
+    encoded = encode_examples(task, "train", most_bad=0.5)
+    assert encoded.rows.tolist() == [0, 1, 2]
+    for number, (_, _, why) in enumerate(PAIRS[3:], 3):
+        assert encoded.bad[number - 3].startswith(f"example {number}: The tree has ")
+        assert why in encoded.bad[number - 3]
+    checked = check_task(task).splits["train"]
+    assert (checked.usable, [row.where for row in checked.bad]) == (3, ["example 3", "example 4", "example 5"])
+
+
+@pytest.mark.parametrize("written", ["", "(S DT NN -NONE- -NONE- )S", "(NP DT NN )NP -NONE- VBZ ."])
+def test_any_answer_over_the_words_of_a_good_row_can_be_scored(written: str) -> None:
+    for text, tree, why in PAIRS:
+        if not why:
+            answer = write_tree(from_symbols(written.split(), text.split()))
+            assert 0 <= tree_measure([answer], [tree])["f1"] <= 1
 
 
 @pytest.mark.parametrize("name", ["speech", "imageclass"])

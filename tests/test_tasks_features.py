@@ -19,7 +19,7 @@ from multimodel.tasks.audio import Spectrogram, Waveform
 from multimodel.tasks.category import Category
 from multimodel.tasks.features import FEATURES, Feature, feature_from_json
 from multimodel.tasks.image import Image
-from multimodel.tasks.parallel import CHUNK
+from multimodel.tasks.parallel import CHUNK, usable_cores
 from multimodel.tasks.text import Text
 from multimodel.tasks.tree import Tree
 from multimodel.tasks.vocabulary import END
@@ -69,6 +69,11 @@ def test_encoding_many_equals_encoding_each(kind: str, monkeypatch: pytest.Monke
     raws = [first] * (CHUNK + 1) + [second] * (CHUNK + 1)
     for many, one in zip(feature.encode_many(raws), map(feature.encode, raws), strict=True):
         np.testing.assert_array_equal(many, one)
+
+
+def test_only_the_cores_that_this_process_may_use_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("os.sched_getaffinity", lambda process: {3, 5, 7}, raising=False)
+    assert usable_cores() == 3
 
 
 @pytest.mark.parametrize("kind", CASES)

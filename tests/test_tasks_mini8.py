@@ -1,15 +1,19 @@
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pyarrow as arrow
 import pyarrow.parquet as parquet
 import pytest
+from pandas import DataFrame
 from runs import write_mini8
 from toy import SIZES, toy_tasks
 
 from multimodel.errors import InputError
+from multimodel.tasks.columns import Text, Tree
+from multimodel.tasks.declaration import Declaration, declaration_from_json
 from multimodel.tasks.encoded import encode_examples
-from multimodel.tasks.mini8 import NAMES, declarations, read_tasks
+from multimodel.tasks.mini8 import BUILD, NAMES, declarations, declares_mini8, read_tasks
 from multimodel.tasks.settings import DataSettings
 from multimodel.tasks.task import Task, nets
 from multimodel.tasks.vocabulary import Vocabulary
@@ -69,6 +73,17 @@ def test_reversed_translation_tasks_share_their_splits(folder: Path) -> None:
     for split in SIZES:
         there, back = (task.examples[split] for task in tasks)
         assert [(one.id, one.input, one.output) for one in there] == [(one.id, one.output, one.input) for one in back]
+
+
+def test_a_task_is_mini8s_by_what_it_reads_whatever_its_hint_and_its_options(folder: Path) -> None:
+    for one in declarations(folder, settings=SETTINGS):
+        kept = declaration_from_json(one.to_json())
+        for alike in (one, kept, replace(kept, hint="", rate=0.5, limit=3, folder=folder / "elsewhere")):
+            assert declares_mini8(alike)
+        for other in ({"name": "mine"}, {"data": "mine.parquet"}, {"data": DataFrame(), "id": None}, {"split": None}):
+            assert not declares_mini8(replace(one, **other))
+    own = Declaration(name="parse", data="parse.parquet", input=Text("text"), output=Tree("tree"), hint=BUILD)
+    assert not declares_mini8(own)
 
 
 def test_an_unknown_task_is_refused(folder: Path) -> None:

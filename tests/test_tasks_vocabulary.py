@@ -62,6 +62,12 @@ def test_impossible_sizes_are_refused(size: int) -> None:
         train_vocabulary(TEXTS, TREE, size)
 
 
+def test_trees_with_more_labels_than_a_vocabulary_holds_are_refused_as_such() -> None:
+    many = [f"{bracket}X{number}" for number in range(4500) for bracket in "()"]
+    with pytest.raises(InputError, match=r"The trees have too many labels: 9,003 symbols, .* room for 7,934\. Give"):
+        train_vocabulary(TEXTS, many, 4096)
+
+
 def test_a_saved_vocabulary_is_the_same_when_loaded(tmp_path: Path) -> None:
     VOCABULARY.save(tmp_path / "vocabulary.json")
     loaded = Vocabulary.load(tmp_path / "vocabulary.json")

@@ -56,12 +56,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(error, file=sys.stderr)
         return 2
     except OSError as error:
-        if error.errno not in FULL:
+        if error.errno in FULL:
+            room = "make room on the disk; a run goes on from its last checkpoint with --resume."
+            print(f"{error.strerror}: {room}", file=sys.stderr)
+        elif error.filename is not None:  # of a file that a user named, or that stands where a user said
+            print(f"{error.filename}: {error.strerror}.", file=sys.stderr)
+        else:
             raise
-        print(
-            f"{error.strerror}: make room on the disk; a run goes on from its last checkpoint with --resume.",
-            file=sys.stderr,
-        )
         return 2
     except (RuntimeError, MemoryError) as error:
         if not importlib.import_module("multimodel.training.pieces").out_of_memory(error):

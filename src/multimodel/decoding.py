@@ -16,7 +16,7 @@ from multimodel.model import Encoded, MultiModel
 END = 1
 PADDING = 0
 LENGTH_PENALTY = 0.6
-MOST_SYMBOLS = 256
+MOST_SYMBOLS = 4096  # of any answer: there is room for a whole one before its first symbol
 BLOCK = 64  # symbols
 
 Nested = TypeVar("Nested")
@@ -42,19 +42,14 @@ def reorder(memory: Nested, rows: Int[Tensor, " n"], *, within: bool = False) ->
     return type(memory)(*children) if hasattr(memory, "_fields") else type(memory)(children)
 
 
-def length_limits(encoded: Encoded, limit: int | None) -> Int[Tensor, "b 1"]:
-    """Most symbols to write: three for each real input position and 32 more, at most 256 and the caller's limit.
+def length_limits(encoded: Encoded, limit: int | None, least: int = 0) -> Int[Tensor, "b 1"]:
+    """Most symbols to write: three for each real input position and 32 more, or `least` if that is more.
 
-    Each example has its own, so that what is written never depends on the examples beside it.
+    The caller's `limit` is never passed. Each example has its own, so that what is written never depends on the
+    examples beside it.
     """
     most = MOST_SYMBOLS if limit is None else min(limit, MOST_SYMBOLS)
-    return (3 * encoded.source.mask.sum(1, keepdim=True) + 32).clamp(max=most)
-
-
-@torch.no_grad()
-def greedy(model: MultiModel, batch: Batch, limit: int | None = None) -> Hypotheses:
-    """The likeliest symbol at each position, until all examples have ended or `limit` symbols are written."""
-    return beam(model, batch, 1, limit)
+    return (3 * encoded.source.mask.sum(1, keepdim=True) + 32).clamp(min=least, max=most)
 
 
 @torch.no_grad()
@@ -66,10 +61,10 @@ def classes(model: MultiModel, batch: Batch) -> tuple[Int[Tensor, "b c"], Float[
 
 
 @torch.no_grad()
-def beam(model: MultiModel, batch: Batch, width: int, limit: int | None = None) -> Hypotheses:
-    """Beam search with the usual limits of length; width 1 is greedy."""
+def beam(model: MultiModel, batch: Batch, width: int, limit: int | None = None, least: int = 0) -> Hypotheses:
+    """Beam search with the limits of length that `length_limits` sets; width 1 is greedy."""
     encoded = model.encode(batch)
-    return search(model, batch.route, encoded, width, length_limits(encoded, limit))
+    return search(model, batch.route, encoded, width, length_limits(encoded, limit, least))
 
 
 @torch.no_grad()

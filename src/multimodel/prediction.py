@@ -100,7 +100,9 @@ def batch_answers(model: MultiModel, task: Task, batch: Batch, raws: Sequence[An
     if task.measure == "class":
         order, probabilities = classes(model, batch)
         return [ranked(task, *row) for row in zip(order.tolist(), probabilities.tolist(), strict=True)]
-    written = beam(model, batch, beams).symbols
+    longest: int | None = task.output.to_json().get("max_length")  # in training, where its kind of data has a limit
+    least = 0 if task.input.spec.kind == "text" else longest or 0  # only a text's length says how much to write
+    written = beam(model, batch, beams, longest, least).symbols
     return [Answer(readable(task, best[0], raw), ()) for best, raw in zip(written, raws, strict=True)]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 import platform
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -16,30 +17,29 @@ from rich.console import Console
 
 from multimodel.errors import InputError
 from multimodel.evaluation.before_after import before_after_markdown
-from multimodel.evaluation.evaluate import EvaluationSettings, TaskEvaluation, write_evaluation
+from multimodel.evaluation.evaluate import EvaluationSettings, Scores, TaskEvaluation, write_evaluation
 from multimodel.evaluation.evaluate import evaluate as evaluate_tasks
 from multimodel.evaluation.score import score
 from multimodel.evaluation.table import markdown_table
-from multimodel.folders import features_folder, mini8_folder
+from multimodel.folders import features_folder
+from multimodel.named_tasks import declare, named, read_words, task_name, with_data
 from multimodel.prediction import TrainedModel, load
 from multimodel.presets import PRESETS, Preset
 from multimodel.sources.rows import nearest
 from multimodel.tasks import mini8
-from multimodel.tasks.declaration import Declaration, read_declaration
+from multimodel.tasks.declaration import Declaration
 from multimodel.tasks.encoded import Encoded, encode_examples
-from multimodel.tasks.examples import open_examples
-from multimodel.tasks.settings import DataSettings
 from multimodel.tasks.task import TRAIN, Task
 from multimodel.training import checkpoint
 from multimodel.training.adding import Adding, carry_over, grown_config
 from multimodel.training.export import write_part
 from multimodel.training.kinds import KINDS, Kinds
+from multimodel.training.processes import is_first
 from multimodel.training.run_config import RunConfig, gone_on
 from multimodel.training.settings import TrainingSettings
 from multimodel.training.train import check_start, default_device, start_run
 from multimodel.training.train import train as train_run
 
-YAML = (".yaml", ".yml")
 MOST_SCORED = 5000
 
 
@@ -60,8 +60,10 @@ def train(
     `kinds` are the kinds of data that these tasks may have. Raises `InputError`, one sentence, for what cannot be used.
     """
     run = Path(out)
+    check_writable(run)
     if resume:
-        checkpoint.mend(run)
+        if is_first():
+            checkpoint.mend(run)
         known = checkpoint.load_config(checkpoint.latest(run), kinds)
         config = resumed(known, budget(known.training, steps, minutes), declare(tasks, known.data))
         train_run(config, run, resume=True)
@@ -87,7 +89,18 @@ def start(
 
 def budget(training: TrainingSettings, steps: int | None, minutes: float | None) -> TrainingSettings:
     """The settings with another budget, where one is given."""
-    return dataclasses.replace(training, steps=steps, minutes=minutes) if steps or minutes else training
+    if steps is None and minutes is None:
+        return training
+    return dataclasses.replace(training, steps=steps, minutes=minutes)
+
+
+def check_writable(folder: Path) -> None:
+    """Raise `InputError` where nothing can be written to a folder, or it cannot be made: asked before any work."""
+    place = next(one for one in (folder, *folder.absolute().parents) if os.path.lexists(one))
+    if not place.is_dir():
+        raise InputError(f"{place} is a file: give a folder to write to.")
+    if not os.access(place, os.W_OK | os.X_OK):
+        raise InputError(f"Nothing can be written to the folder {place}: give another one.")
 
 
 def add(
@@ -106,6 +119,7 @@ def add(
     `adding` says what keeps its weights, which old tasks are rehearsed, and whether experts are added. `old` are those
     tasks to rehearse whose data was given in Python.
     """
+    check_writable(Path(out))
     newest = checkpoint.latest(Path(run))
     known = checkpoint.load_config(newest, kinds)
     grow(newest, known, tasks, Path(out), adding or Adding(), budget(known.training, steps, minutes), old=old)
@@ -139,12 +153,28 @@ def evaluate(
     """Score the newest checkpoint of a run; write `RUN/evaluation.json`, and its table as `RUN/evaluation.md`.
 
     `tasks` are some of the run's, all where none is named; one whose data was given in Python must be given again.
+    Those that cannot be scored are told on stderr; where they were asked for by name, or none can be, this raises
+    `InputError` after the scores of the others are written.
     """
-    folder = Path(run)
-    found, what = evaluate_only(folder, tasks, settings or EvaluationSettings(), data_folder, kinds)
-    write_evaluation(folder / "evaluation.json", found, what)
-    (folder / "evaluation.md").write_text(markdown_table(found), encoding="utf-8")
-    return found
+    scores = evaluate_run(Path(run), tasks, settings or EvaluationSettings(), data_folder, kinds)
+    scores.check(asked=bool(tasks))
+    return scores.found
+
+
+def evaluate_run(
+    run: Path,
+    tasks: Sequence[Declaration | str],
+    settings: EvaluationSettings,
+    data_folder: Path | None,
+    kinds: Kinds = KINDS,
+) -> Scores:
+    """The scores, written, and which tasks have none, not told yet."""
+    check_writable(run)
+    scores, what = evaluate_only(run, tasks, settings, data_folder, kinds)
+    if scores.found:
+        write_evaluation(run / "evaluation.json", scores.found, what)
+        (run / "evaluation.md").write_text(markdown_table(scores.found), encoding="utf-8")
+    return scores
 
 
 def evaluate_only(
@@ -153,19 +183,20 @@ def evaluate_only(
     settings: EvaluationSettings,
     data_folder: Path | None,
     kinds: Kinds = KINDS,
-) -> tuple[list[TaskEvaluation], dict[str, object]]:
+) -> tuple[Scores, dict[str, object]]:
     """The scores, and what was scored; nothing is written."""
     newest = checkpoint.latest(run)
     config = checkpoint.load_config(newest, kinds)
     most_bad = config.data.most_bad if settings.most_bad is None else settings.most_bad
-    found = evaluate_tasks(
+    scores = evaluate_tasks(
         checkpoint.load_model(newest, config).to(default_device()),
-        with_data(config, tasks, data_folder),
+        named(config, tasks),
         dataclasses.replace(settings, most_bad=most_bad),
+        read=partial(mini8.found_again, folder=data_folder),
         cache=features_folder(),
         console=Console(stderr=True),
     )
-    return found, about(config, newest, settings)
+    return scores, about(config, newest, settings)
 
 
 def export(
@@ -181,6 +212,7 @@ def export(
 
     With `drop_experts`, experts that no position of the first 5,000 training examples of these tasks uses are left out.
     """
+    check_writable(Path(out))
     newest = checkpoint.latest(Path(run))
     config = checkpoint.load_config(newest, kinds)
     config.named(tasks)  # refuses unknown names before anything is scored
@@ -215,59 +247,21 @@ def compare(
     """Scores of both runs on the same examples, and their table as `AFTER/before-after.md`.
 
     `tasks` are some of those that the run `after` knows, all where none is named; those that cannot be scored, as their
-    data is gone or has no held-out examples, are named and left out.
+    data is gone or has too few held-out examples, are told on stderr and left out.
     """
+    check_writable(Path(after))
     settings = settings or EvaluationSettings(examples=1000, decode=100)
     former, config = (checkpoint.load_config(checkpoint.latest(Path(run)), kinds) for run in (before, after))
     known, newer = ([task.name for task in one.tasks] for one in (former, config))
-    asked = [task for task in read_words(tasks) or newer if _scorable(config, task, settings.split, data_folder)]
-    both = [task for task in asked if task_name(task) in known]
-    new = evaluate_only(Path(after), asked, settings, data_folder, kinds)[0] if asked else []
-    old = evaluate_only(Path(before), both, settings, data_folder, kinds)[0] if both else []
-    if new:
-        (Path(after) / "before-after.md").write_text(before_after_markdown(old, new), encoding="utf-8")
-    return old, new
-
-
-def _scorable(config: RunConfig, task: Declaration | str, split: str, data_folder: Path | None) -> bool:
-    """Whether a task has held-out examples; says so where it has not."""
-    try:
-        (found,) = with_data(config, [task], data_folder)
-        encode_examples(found, split, cache=features_folder(), limit=2, most_bad=1.0)
-    except InputError as error:
-        Console(stderr=True).print(f"not scored: {error}", highlight=False, markup=False, soft_wrap=True)
-        return False
-    return True
-
-
-def declare(
-    tasks: Sequence[Declaration | str], settings: DataSettings, folder: Path | None = None
-) -> list[Declaration]:
-    """Tasks by their words: those of mini8, in this folder or the cache, by name, others by the path of a YAML file."""
-    return [_declared(task, settings, folder) for task in read_words(tasks)]
-
-
-def read_words(tasks: Sequence[Declaration | str]) -> list[Declaration | str]:
-    """The same, files that are named read."""
-    return [read_declaration(Path(task)) if isinstance(task, str) and task.endswith(YAML) else task for task in tasks]
-
-
-def task_name(task: Declaration | str) -> str:
-    """Of a declaration, or the name itself."""
-    return task.name if isinstance(task, Declaration) else task
-
-
-def check_word(word: str) -> None:
-    """Raise `InputError` for a word that is neither a task of mini8 nor the path of a YAML file."""
-    if not word.endswith(YAML) and word not in mini8.NAMES:
-        raise InputError(f"There is no task {word!r}: name a YAML file, or {nearest(word, mini8.NAMES)}")
-
-
-def _declared(task: Declaration | str, settings: DataSettings, folder: Path | None) -> Declaration:
-    if isinstance(task, Declaration):
-        return task
-    check_word(task)
-    return mini8.declarations(folder or mini8_folder(), [task], settings)[0]
+    asked = read_words(tasks) or newer
+    new, _ = evaluate_only(Path(after), asked, settings, data_folder, kinds)
+    both = [task for task in asked if task_name(task) in known and task_name(task) not in new.refused]
+    old = evaluate_only(Path(before), both, settings, data_folder, kinds)[0] if both else Scores([], {})
+    for scores in (new, old):
+        scores.tell()
+    if new.found:
+        (Path(after) / "before-after.md").write_text(before_after_markdown(old.found, new.found), encoding="utf-8")
+    return old.found, new.found
 
 
 def named_preset(preset: str | Preset) -> tuple[str, Preset]:
@@ -285,19 +279,6 @@ def resumed(config: RunConfig, training: TrainingSettings, declared: Sequence[De
     if [one.name for one in declared] != names:
         raise InputError(f"This run has other tasks: it can only go on with {', '.join(names)}.")
     return gone_on(config, with_data(config, declared), training)
-
-
-def with_data(config: RunConfig, tasks: Sequence[Declaration | str], folder: Path | None = None) -> list[Task]:
-    """The run's tasks of these names, or all of them, with their examples: read again, or as they are given now."""
-    read = read_words(tasks)
-    given = {task.name: task for task in read if isinstance(task, Declaration)}
-    names = [task_name(task) for task in read]
-    return [
-        dataclasses.replace(task, origin=given[task.name], examples=open_examples(given[task.name]))
-        if task.name in given
-        else mini8.found_again(task, folder)
-        for task in (config.named(names) if names else config.tasks)
-    ]
 
 
 def about(config: RunConfig, newest: Path, settings: EvaluationSettings) -> dict[str, object]:

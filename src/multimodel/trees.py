@@ -95,10 +95,11 @@ def _closed(constituent: _Open, position: int) -> Tree:
     if words and (children or len(words) > 1):
         found = " ".join(words[:SHOWN])[:SHOWN]
         raise TreeError(f"the bracket closed at position {position} must hold one word or only brackets: {found!r}")
+    if not (words or children):
+        after = f" but for {label[:SHOWN]!r}: every bracket must hold a word or further brackets" if label else ""
+        raise TreeError(f"the bracket closed at position {position} is empty{after}")
     if label:
         return Tree(label, tuple(words or children))
-    if not children:
-        raise TreeError(f"the bracket closed at position {position} is empty")
     return children[0] if len(children) == 1 else Tree("TOP", tuple(children))
 
 
@@ -124,6 +125,11 @@ def write_tree(tree: Tree) -> str:
 def words(tree: Tree) -> list[str]:
     """The sentence."""
     return [node.word for _, node in _walk(tree) if node.word is not None]
+
+
+def as_read(sentence: Sequence[str]) -> list[str]:
+    """Words as they are once they were written into a tree and read again."""
+    return [_unescape(_escape(word)) for word in sentence]
 
 
 def tags(tree: Tree) -> list[str]:

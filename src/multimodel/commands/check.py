@@ -13,7 +13,8 @@ from rich.console import Console
 from multimodel.commands.check_table import print_reports
 from multimodel.commands.console import table_console
 from multimodel.errors import InputError
-from multimodel.runs import declare, named_preset
+from multimodel.named_tasks import declare
+from multimodel.runs import named_preset
 from multimodel.tasks import mini8
 from multimodel.tasks.check import TaskReport, check_task
 from multimodel.tasks.check_warnings import refused, warnings

@@ -14,7 +14,7 @@ from multimodel.commands.console import table_console
 from multimodel.commands.words import split_names
 from multimodel.evaluation.evaluate import EvaluationSettings
 from multimodel.evaluation.table import evaluation_table, samples_table
-from multimodel.runs import evaluate
+from multimodel.runs import evaluate_run
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,8 +33,11 @@ class Evaluate:
 def main(arguments: Sequence[str]) -> None:
     """Parse, evaluate, write and print."""
     command = tyro.cli(Evaluate, args=arguments, prog="multimodel evaluate")
-    evaluations = evaluate(command.run, split_names(command.tasks), command.settings, command.data_folder)
-    console = table_console()
-    console.print(evaluation_table(evaluations))
-    console.print(samples_table(evaluations))
-    print(f"Written: {command.run / 'evaluation.json'} and evaluation.md")
+    names = split_names(command.tasks)
+    scores = evaluate_run(command.run, names, command.settings, command.data_folder)
+    if scores.found:
+        console = table_console()
+        console.print(evaluation_table(scores.found))
+        console.print(samples_table(scores.found))
+        print(f"Written: {command.run / 'evaluation.json'} and evaluation.md")
+    scores.check(asked=bool(names))

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import tyro
+from rich.markup import escape
 from rich.table import Table
 from tyro.conf import Positional
 
@@ -65,7 +66,7 @@ def incidents_table(found: Sequence[Incident]) -> Table:
     for column in ("kind", "what"):
         table.add_column(column)
     for incident in found:
-        table.add_row(str(incident.step), incident.kind, incident.what)
+        table.add_row(str(incident.step), incident.kind, escape(incident.what))
     return table
 
 
@@ -77,5 +78,5 @@ def examples_table(found: Replayed) -> Table:
     for column in ("loss", "norm of the gradients"):
         table.add_column(column, justify="right")
     for place in found.blame.worst:
-        table.add_row(ids[place], f"{found.blame.losses[place]:.4g}", f"{found.blame.norms[place]:.4g}")
+        table.add_row(escape(ids[place]), f"{found.blame.losses[place]:.4g}", f"{found.blame.norms[place]:.4g}")
     return table

@@ -17,7 +17,7 @@ from multimodel.commands.console import table_console
 from multimodel.commands.words import split_names
 from multimodel.errors import InputError
 from multimodel.folders import mini8_folder
-from multimodel.runs import YAML, check_word
+from multimodel.named_tasks import YAML, check_word
 from multimodel.tasks import mini8
 from multimodel.tasks.declaration import LARGEST_FILE, read_declaration
 from multimodel.tasks.overview import Summary, of_declaration, of_mini8, of_task

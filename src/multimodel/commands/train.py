@@ -19,8 +19,9 @@ from multimodel.commands.words import split_names
 from multimodel.doctor.system import usable_cores
 from multimodel.errors import InputError
 from multimodel.evaluation.before_after import before_after_table
+from multimodel.named_tasks import read_words, task_name, with_data
 from multimodel.presets import PRESETS, Preset
-from multimodel.runs import compare, grow, named_preset, read_words, start, task_name, with_data
+from multimodel.runs import check_writable, compare, grow, named_preset, start
 from multimodel.tasks import mini8
 from multimodel.tasks.settings import DataSettings
 from multimodel.training import checkpoint
@@ -40,7 +41,7 @@ class Train:
     """
 
     preset: Positional[str] = tyro.MISSING
-    """tiny, quickstart, base or paper; with --add the folder of a run."""
+    """tiny, quickstart, base or paper; own to resume a run whose preset Python gave; with --add the folder of a run."""
     out: Path = tyro.MISSING
     """Folder of the run: checkpoints, logs."""
     tasks: tuple[str, ...] = mini8.NAMES
@@ -66,11 +67,12 @@ def main(arguments: Sequence[str]) -> None:
     """Parse twice, since the preset or the run that the words name has the default values; then train."""
     guess = next((word for word in arguments if word in PRESETS), "quickstart")
     outline = parse(arguments, defaults(PRESETS[guess]))
+    check_writable(outline.out)
     if is_first() and (outline.resume or outline.start_or_resume):
         checkpoint.mend(outline.out)
     if outline.start_or_resume and checkpoint.checkpoints(outline.out):
         outline = dataclasses.replace(outline, resume=True)
-    if not outline.add:
+    if not outline.add and not outline.resume:  # a run to go on with says itself what its preset is called
         named_preset(outline.preset)
     if outline.processes > 1 and not under_torchrun():
         launch(arguments, outline.processes)

@@ -31,6 +31,8 @@ def members(deb: Path, patterns: Sequence[str]) -> Iterator[tuple[str, bytes]]:
                 content = tar.extractfile(member) if member.isfile() else None
                 if content and any(fnmatchcase(name, pattern) for pattern in patterns):
                     yield name, content.read()
+    except PackageError as error:
+        raise PackageError(f"{deb} {error}") from error
     except (tarfile.TarError, lzma.LZMAError, zlib.error, EOFError, ValueError, OSError) as error:
         raise PackageError(f"{deb} is not a whole Debian package ({error}): delete it and fetch it again.") from error
 
@@ -50,6 +52,8 @@ def _data_tar(stream: BinaryIO) -> tarfile.TarFile:
         name, size = header[:16].decode("ascii").strip().rstrip("/"), int(header[48:58])
         if name.startswith("data.tar"):
             suffix = name.removeprefix("data")
+            if suffix not in UNPACKERS:
+                raise PackageError(f"holds its files as {name}, which is not read: take another version of it.")
             source = pa.CompressedInputStream(stream, "zstd") if suffix == ".tar.zst" else stream
             return tarfile.open(fileobj=cast(BinaryIO, source), mode=UNPACKERS[suffix])  # type: ignore[call-overload]
         stream.seek(size + size % 2, 1)

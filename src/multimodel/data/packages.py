@@ -183,18 +183,24 @@ def _plain() -> dict[str, str]:
 
 
 def _download_missing(apt: Apt, locations: Sequence[Location], progress: bool) -> dict[str, Path]:
-    """Files by package name, fetched where the cache lacks them."""
+    """Files by package name, fetched where the cache lacks them or holds damaged ones."""
     paths = {location.name: packages_folder() / location.file for location in locations}
-    missing = [location for location in locations if not paths[location.name].exists()]
+    missing = [location for location in locations if not _is_whole(paths[location.name], location)]
     columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
     with Progress(*columns, disable=not progress) as bar:
         task = bar.add_task("packages", total=sum(location.size for location in missing), visible=bool(missing))
         for location in missing:
             bar.update(task, description=location.name)
             _download(apt, location, paths[location.name], bar, task)
-    for location in locations:
-        verify(paths[location.name], location.algorithm, location.digest)
     return paths
+
+
+def _is_whole(path: Path, location: Location) -> bool:
+    """Whether the cache has this file as apt promises it; a damaged one is removed."""
+    if path.exists() and digest_of(path, location.algorithm) == location.digest:
+        return True
+    path.unlink(missing_ok=True)
+    return False
 
 
 def _download(apt: Apt, location: Location, path: Path, bar: Progress, task: TaskID) -> None:

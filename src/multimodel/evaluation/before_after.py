@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from rich.markup import escape
 from rich.table import Table
 
 from multimodel.evaluation.evaluate import TaskEvaluation
@@ -26,7 +27,7 @@ def before_after_table(before: Sequence[TaskEvaluation], after: Sequence[TaskEva
     for column in COLUMNS:
         table.add_column(column, justify="left" if column in ("task", "measure") else "right", no_wrap=True)
     for row in rows(before, after):
-        table.add_row(*row)
+        table.add_row(*map(escape, row))
     return table
 
 

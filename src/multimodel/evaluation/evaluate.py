@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from rich.console import Console
@@ -82,6 +84,24 @@ class TaskEvaluation:
     seconds: float
 
 
+class Scores(NamedTuple):
+    """The tasks that could be scored, and by its name why each of the others could not, a sentence."""
+
+    found: list[TaskEvaluation]
+    refused: dict[str, str]
+
+    def tell(self) -> None:
+        """Say on stderr which could not."""
+        for why in self.refused.values():
+            print(f"not scored: {why}", file=sys.stderr)
+
+    def check(self, *, asked: bool) -> None:
+        """The same, by an `InputError` where they were asked for by name or none could be scored."""
+        if self.refused and (asked or not self.found):
+            raise InputError("\n".join(self.refused.values()))
+        self.tell()
+
+
 @dataclass(frozen=True, kw_only=True)
 class EvaluationSettings:
     """What is evaluated and how."""
@@ -111,14 +131,23 @@ def evaluate(
     tasks: Sequence[Task],
     settings: EvaluationSettings,
     *,
+    read: Callable[[Task], Task] = lambda task: task,
     cache: Path | None = None,
     console: Console | None = None,
-) -> list[TaskEvaluation]:
-    """Evaluate each task; `cache` is a folder for encoded examples, in which nothing is done twice."""
+) -> Scores:
+    """Evaluate each task that can be: one that cannot costs the others nothing.
+
+    `read` gives a task its examples; `cache` is a folder for encoded ones, in which nothing is done twice.
+    """
     model.eval()
+    scores = Scores([], {})
     hidden = console is None or not console.is_terminal
-    shown = track(tasks, "evaluating", console=console, disable=hidden, transient=True)
-    return [evaluate_task(model, task, settings, cache) for task in shown]
+    for task in track(tasks, "evaluating", console=console, disable=hidden, transient=True):
+        try:
+            scores.found.append(evaluate_task(model, read(task), settings, cache))
+        except InputError as error:
+            scores.refused[task.name] = str(error)
+    return scores
 
 
 def evaluate_task(model: MultiModel, task: Task, settings: EvaluationSettings, cache: Path | None) -> TaskEvaluation:
@@ -126,6 +155,11 @@ def evaluate_task(model: MultiModel, task: Task, settings: EvaluationSettings, c
     started = time.perf_counter()
     most_bad = settings.most_bad or 0.0
     encoded = encode_examples(task, settings.split, cache=cache, limit=settings.examples, most_bad=most_bad)
+    if len(encoded) < 2:
+        raise InputError(
+            f"Task {task.name} has one {settings.split} example that can be used, and the shuffled control swaps the "
+            "inputs of two at least: hold out more of its rows, or score another split."
+        )
     train = encode_examples(task, TRAIN, cache=cache, most_bad=most_bad)
     shuffled = shuffled_inputs(encoded, settings.seed)
     baselines = symbol_baselines(task, train, encoded)

@@ -60,7 +60,7 @@ def evaluation_table(evaluations: Sequence[TaskEvaluation]) -> Table:
     for column in COLUMNS:
         table.add_column(column, justify="left" if column == "task" else "right", no_wrap=True)
     for evaluation in evaluations:
-        table.add_row(*cells(evaluation))
+        table.add_row(*map(escape, cells(evaluation)))
     return table
 
 
@@ -77,5 +77,5 @@ def samples_table(evaluations: Sequence[TaskEvaluation], each: int = 2) -> Table
         table.add_column(column)
     for evaluation in evaluations:
         for sample in evaluation.samples[:each]:
-            table.add_row(evaluation.task, sample.id, escape(sample.output), escape(sample.answer))
+            table.add_row(*map(escape, (evaluation.task, sample.id, sample.output, sample.answer)))
     return table

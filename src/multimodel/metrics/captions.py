@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from sacrebleu.metrics.bleu import BLEU
 
 from multimodel.metrics.pairs import check_pairs
+from multimodel.metrics.transcripts import normalised
 
 ORDERS = 4
 SIGMA = 6.0
@@ -30,7 +31,7 @@ def caption_measure(hypotheses: Sequence[str], references: Sequence[str | Sequen
     several = [[reference] if isinstance(reference, str) else list(reference) for reference in references]
     if not all(several):
         raise ValueError("a hypothesis without any reference caption; give each at least one")
-    matches = (_folded(text) in map(_folded, right) for text, right in zip(hypotheses, several, strict=True))
+    matches = (normalised(text) in map(normalised, right) for text, right in zip(hypotheses, several, strict=True))
     return {
         "exact": sum(matches) / len(hypotheses),
         "bleu": _bleu().corpus_score(hypotheses, list(itertools.zip_longest(*several))).score,
@@ -99,7 +100,3 @@ def _clipped_cosine(hypothesis: Weights, reference: Weights) -> float:
 
 def _bleu() -> BLEU:
     return BLEU(lowercase=True)
-
-
-def _folded(text: str) -> str:
-    return " ".join(text.lower().split())

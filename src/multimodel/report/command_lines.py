@@ -1,4 +1,4 @@
-"""The commands that make such a run, worked out from its settings: a preset, and what was set differently."""
+"""The commands that make such a run, worked out from its settings; or a sentence, where no command alone does."""
 
 from __future__ import annotations
 
@@ -10,18 +10,39 @@ from typing import Any
 from multimodel.evaluation.evaluate import EvaluationSettings
 from multimodel.presets import PRESETS
 from multimodel.report.record import Record
-from multimodel.tasks.mini8 import NAMES
+from multimodel.tasks.mini8 import NAMES, is_mini8
 
 BUDGET = ("steps", "minutes")
 
 
 def command_lines(record: Record) -> list[str]:
     """Train, evaluate, report; the folder of the data is left out, as it differs between machines."""
+    otherwise = made_otherwise(record)
     return [
-        " ".join(["multimodel train", *map(shlex.quote, train_words(record))]),
+        f"# {otherwise}" if otherwise else " ".join(["multimodel train", *map(shlex.quote, train_words(record))]),
         " ".join(["multimodel evaluate", *map(shlex.quote, evaluate_words(record))]),
         " ".join(["multimodel report", shlex.quote(record.name)]),
     ]
+
+
+def made_otherwise(record: Record) -> str:
+    """How the run was made where that is no single command on mini8, a sentence; empty where it is one."""
+    config, how = record.config, []
+    own = [task.name for task in config.tasks if not is_mini8(task)]
+    if config.preset not in PRESETS:
+        how.append("with a preset given in Python")
+    if own:
+        how.append(f"on data of its own ({', '.join(own)})")
+    if went_on(record):
+        how.append("going on from another run, or with other tasks than it began with")
+    return f"This run was trained {', '.join(how)}." if how else ""
+
+
+def went_on(record: Record) -> bool:
+    """Whether the run learned further tasks or is part of another, which rates or steps that are not its own tell."""
+    config = record.config
+    own_rates = any(task.rate != 1 and task.name not in config.training.rates for task in config.tasks)
+    return bool(config.frozen or config.resting) or own_rates or not record.steps or record.steps[0].step > 1
 
 
 def train_words(record: Record) -> list[str]:
@@ -29,14 +50,13 @@ def train_words(record: Record) -> list[str]:
     config, words = record.config, [record.config.preset]
     if tuple(record.tasks) != NAMES:
         words += ["--tasks", *record.tasks]
-    if config.preset in PRESETS:
-        preset, training = PRESETS[config.preset], asdict(config.training)
-        usual = asdict(preset.training)
-        if any(training[limit] != usual[limit] for limit in BUDGET):
-            usual |= dict.fromkeys(BUDGET)  # one limit takes the other's place
-        words += options("--", training, usual)
-        words += options("--model.", asdict(config.model), asdict(preset.model))
-        words += options("--data.", asdict(config.data), asdict(preset.data))
+    preset, training = PRESETS[config.preset], asdict(config.training)
+    usual = asdict(preset.training)
+    if any(training[limit] != usual[limit] for limit in BUDGET):
+        usual |= dict.fromkeys(BUDGET)  # one limit takes the other's place
+    words += options("--", training, usual)
+    words += options("--model.", asdict(config.model), asdict(preset.model))
+    words += options("--data.", asdict(config.data), asdict(preset.data))
     return [*words, "--out", record.name]
 
 

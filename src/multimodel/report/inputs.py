@@ -16,18 +16,20 @@ from multimodel.tasks.task import Task
 
 @dataclass(frozen=True, kw_only=True)
 class Inputs:
-    """Raw inputs by task and example, and a sentence where some could not be read."""
+    """Raw inputs by task and row of its split, and a sentence where some could not be read."""
 
-    raw: Mapping[tuple[str, str], Any]
+    raw: Mapping[tuple[str, int], Any]
     missing: str = ""
 
 
 def load_inputs(record: Record, data_folder: Path | None) -> Inputs:
     """The inputs of all samples; data that is gone costs the report its inputs only, unless a folder was named."""
     tasks = {task.name: task for task in record.config.tasks}
-    raw: dict[tuple[str, str], Any] = {}
+    raw: dict[tuple[str, int], Any] = {}
     missing = []
     for evaluation in record.evaluations:
+        if evaluation.task not in tasks:  # the page leaves it out, too
+            continue
         task = tasks[evaluation.task]
         try:
             raw |= sample_inputs(found_again(task, data_folder), evaluation)
@@ -40,12 +42,12 @@ def load_inputs(record: Record, data_folder: Path | None) -> Inputs:
     return Inputs(raw=raw, missing=f"Some inputs are not shown, as the data cannot be read. {' '.join(missing)}")
 
 
-def sample_inputs(task: Task, evaluation: TaskEvaluation) -> dict[tuple[str, str], Any]:
+def sample_inputs(task: Task, evaluation: TaskEvaluation) -> dict[tuple[str, int], Any]:
     """What each sample's example holds as input, where the data still has the same example at its place."""
     examples = task.examples.get(evaluation.split, ())
-    found: dict[tuple[str, str], Any] = {}
+    found: dict[tuple[str, int], Any] = {}
     for sample in evaluation.samples:
         example = examples[sample.row] if sample.row < len(examples) else None
         if example and (example.id, example.output) == (sample.id, sample.output):
-            found[task.name, sample.id] = example.input
+            found[task.name, sample.row] = example.input
     return found

@@ -21,7 +21,7 @@ GONE = "This example is not in the data any more."
 def sample_section(task: Task, evaluation: TaskEvaluation, inputs: Inputs) -> Markup:
     """All samples of a task, and all its measures."""
     cards = [
-        card(task, sample, inputs.raw.get((task.name, sample.id)), missing=inputs.missing or GONE)
+        card(task, sample, inputs.raw.get((task.name, sample.row)), missing=inputs.missing or GONE)
         for sample in evaluation.samples
     ]
     wide = "samples wide" if task.measure == "tree" else "samples"

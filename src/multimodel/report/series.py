@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import groupby
+from statistics import fmean
 
 import numpy as np
 
@@ -23,7 +25,10 @@ class Line:
 
 @dataclass(frozen=True, kw_only=True)
 class Throughput:
-    """What training on a task (or on all of them) took; times in seconds, shares in 0…1."""
+    """What training on a task (or on all of them) took; times in seconds, shares in 0…1.
+
+    Where processes take tasks of their own, these share the time of a step: their shares add up to more than 1.
+    """
 
     task: str
     steps: int
@@ -53,17 +58,41 @@ def loss_lines(steps: Sequence[StepReport], tasks: Sequence[str]) -> list[Line]:
 
 def speed_line(steps: Sequence[StepReport]) -> Line:
     """Target symbols per second over steps."""
-    turns = turns_of_all(steps)
-    return running_mean("all tasks", steps, lambda report: report.symbols / report.seconds, _seconds, turns)
+    return running_mean(
+        "all tasks",
+        whole_steps(steps),
+        lambda report: report.symbols / report.seconds,
+        _seconds,
+        turns_of_all(steps),
+    )
 
 
 def share_lines(steps: Sequence[StepReport]) -> list[Line]:
     """Over steps, the share of places that were padding and the share of time spent waiting for data."""
-    turns = turns_of_all(steps)
+    turns, whole = turns_of_all(steps), whole_steps(steps)
     return [
-        running_mean("padding", steps, lambda report: report.padding, lambda report: 1.0, turns),
-        running_mean("data wait", steps, lambda report: report.waiting / report.seconds, _seconds, turns),
+        running_mean("padding", whole, lambda report: report.padding, lambda report: 1.0, turns),
+        running_mean("data wait", whole, lambda report: report.waiting / report.seconds, _seconds, turns),
     ]
+
+
+def whole_steps(reports: Sequence[StepReport]) -> list[StepReport]:
+    """One report for each step: processes that took tasks of their own in it shared its time."""
+    together = (list(group) for _, group in groupby(reports, key=lambda report: report.step))
+    return [_whole(group) for group in together]
+
+
+def _whole(reports: Sequence[StepReport]) -> StepReport:
+    """Counts of one step are added, shares and waiting averaged; what is one task's own stays that of the first."""
+    return replace(
+        reports[0],
+        examples=sum(report.examples for report in reports),
+        symbols=sum(report.symbols for report in reports),
+        padding=fmean(report.padding for report in reports),
+        seconds=max(report.seconds for report in reports),
+        waiting=fmean(report.waiting for report in reports),
+        busiest_expert=fmean(report.busiest_expert for report in reports),
+    )
 
 
 def turns_of_all(steps: Sequence[StepReport]) -> int:
@@ -104,9 +133,10 @@ def _trailing(values: np.ndarray, window: int) -> np.ndarray:
 
 def throughputs(steps: Sequence[StepReport], tasks: Sequence[str]) -> list[Throughput]:
     """One row for each task that has trained, and one for all."""
-    total = sum(report.seconds for report in steps)
-    groups = [(task, [report for report in steps if report.task == task]) for task in tasks]
-    return [throughput(name, reports, total) for name, reports in [*groups, ("all", list(steps))] if reports]
+    every = whole_steps(steps)
+    total = sum(report.seconds for report in every)
+    groups = [(task, whole_steps([report for report in steps if report.task == task])) for task in tasks]
+    return [throughput(name, reports, total) for name, reports in [*groups, ("all", every)] if reports]
 
 
 def throughput(name: str, reports: Sequence[StepReport], total: float) -> Throughput:

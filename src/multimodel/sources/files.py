@@ -12,13 +12,20 @@ from multimodel.sources.wording import LONGEST_WORD, one_line
 LARGEST_FILE = 2**28  # bytes of one picture or recording: 50 million pixels unpacked are less
 
 
+def stamp(path: Path) -> bytes:
+    """What changes with a file, or when it appears."""
+    try:
+        found = os.stat(path)
+        return f"{found.st_size}:{found.st_mtime_ns}\n".encode()
+    except (OSError, ValueError):
+        return b"missing\n"
+
+
 def read_bytes(path: Path, what: str) -> bytes:
     """The whole file; raises `InputError` if it is missing, no regular file, too large, unreadable or empty."""
     name, advice = _named(path), f"give an {what} file"
     try:
-        size = regular_size(path)
-        if size > LARGEST_FILE:
-            raise InputError(f"{name} is too large: at most {LARGEST_FILE // 2**20} MiB are read; {advice}.")
+        size = bounded_size(path)
         with path.open("rb") as opened:
             raw = opened.read(size)  # and no more, where it grows meanwhile
     except FileNotFoundError as error:
@@ -30,6 +37,16 @@ def read_bytes(path: Path, what: str) -> bytes:
     if not raw:
         raise InputError(f"{name} is empty: {advice}.")
     return raw
+
+
+def bounded_size(path: Path) -> int:
+    """Bytes of a regular file that a cell names; raises `InputError` for one that is too large, else `OSError`."""
+    size = regular_size(path)
+    if size > LARGEST_FILE:
+        raise InputError(
+            f"{_named(path)} is too large: of a file that the data names at most {LARGEST_FILE // 2**20} MiB are read."
+        )
+    return size
 
 
 def check_regular(path: Path) -> None:

@@ -13,7 +13,7 @@ import numpy as np
 import soundfile
 
 from multimodel.errors import InputError
-from multimodel.sources.files import regular_size
+from multimodel.sources.files import bounded_size, stamp
 from multimodel.sources.rows import Joined, Rows, Table, content_fingerprint, file_fingerprint
 from multimodel.sources.splits import SPLITS
 from multimodel.sources.tables import read_lines
@@ -57,7 +57,7 @@ class Cuts(Sequence[Any]):
 def read_cut(path: Path, start: float, end: float) -> bytes:
     """The sound between two times as WAV bytes; raises `InputError` if there is none, or no recording."""
     try:
-        regular_size(path)
+        bounded_size(path)
         with soundfile.SoundFile(path) as sound:
             first = round(min(start * sound.samplerate, sound.frames))
             last = round(min(end * sound.samplerate, sound.frames)) if end >= 0 else sound.frames
@@ -66,7 +66,7 @@ def read_cut(path: Path, start: float, end: float) -> bytes:
                     f"{path}: more than {MOST_VALUES // 10**6} million samples are cut out in one: cut less."
                 )
             sound.seek(first)
-            samples = sound.read(last - first, dtype="float64", always_2d=True)
+            samples = sound.read(last - first, dtype="float32", always_2d=True)
             rate = sound.samplerate
     except InputError:
         raise
@@ -118,7 +118,9 @@ def _read(folder: Path, name: str) -> Table:
         "speaker": [speakers[utterance].rest if utterance in speakers else utterance for utterance in lines],
         "utterance": list(lines),
     }
-    fingerprint = content_fingerprint([file_fingerprint(paths[file]) for file in here])
+    cut_up = sorted({cut.path for cut in cuts if cut}) if SEGMENTS in here else ()  # their sound is in the cells
+    stamps = [*(file_fingerprint(paths[file]) for file in here), *(stamp(folder / path) for path in cut_up)]
+    fingerprint = content_fingerprint(stamps)
     return Table(cells, fingerprint, places=[line.place for line in lines.values()], folder=folder, damaged=damaged)
 
 

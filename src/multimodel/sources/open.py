@@ -111,18 +111,18 @@ def _path(path: Path, layout: str | None) -> Mapping[str, Rows] | Rows:
     if any(letter in path.name for letter in "*?[") and not os.path.exists(path):
         if "**" in path.name:  # all folders below, which may be those of the whole disk
             raise InputError(f"The pattern {shown(path.name)} is not read: name one folder, as in part/*.csv.")
-        return _shards(path.parent, _shown(path.parent.glob(path.name)), path.name)
+        return _shards(path.parent, _not_hidden(path.parent.glob(path.name)), path.name)
     if not os.path.isdir(path):
         return read_table(path)
     if any((path / name).is_file() for name in SAVED):
         return open_saved(path)
-    tables = [found for found in _shown(path.iterdir()) if found.is_file() and found.suffix.lower() in READERS]
+    tables = [found for found in _not_hidden(path.iterdir()) if found.is_file() and found.suffix.lower() in READERS]
     if tables and not any(found.name in METADATA for found in tables):
         return _by_name(path, tables)
     return read_folder(path)
 
 
-def _shown(paths: Iterable[Path]) -> list[Path]:
+def _not_hidden(paths: Iterable[Path]) -> list[Path]:
     """Without hidden files, sorted."""
     return sorted(path for path in paths if not path.name.startswith("."))
 

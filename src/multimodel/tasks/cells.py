@@ -59,14 +59,23 @@ def png_bytes(picture: Any) -> bytes:
     return buffer.getvalue()
 
 
+def held(cell: Any) -> Any:
+    """A cell that names a file as the path in it, however it was given: a `Path`, or in `{"bytes": None, "path": …}`.
+
+    Bytes come out of such a mapping, too; other cells, and sounds in arrays, stay as they are.
+    """
+    if isinstance(cell, Mapping) and "array" not in cell and ("bytes" in cell or "path" in cell):
+        cell = cell.get("bytes") or cell.get("path")
+    return str(cell) if isinstance(cell, Path) else cell
+
+
 def file_bytes(cell: Any, file: Callable[[str], Path], what: str) -> bytes:
     """Bytes, the file of a path, or `{"bytes": …, "path": …}` as the library `datasets` has it."""
-    if isinstance(cell, Mapping):
-        cell = cell.get("bytes") or cell.get("path")
-    if isinstance(cell, bytes) and cell:
-        return cell
-    if isinstance(cell, str | Path) and str(cell):
-        return read_bytes(file(str(cell)), what)
+    found = held(cell)
+    if isinstance(found, bytes) and found:
+        return found
+    if isinstance(found, str) and found:
+        return read_bytes(file(found), what)
     raise InputError(f"The cell names no {what} file.")
 
 

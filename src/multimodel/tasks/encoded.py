@@ -22,6 +22,7 @@ from multimodel.sources.rows import content_fingerprint
 from multimodel.tasks.arrays import Arrays, Writer, mapped
 from multimodel.tasks.examples import Examples
 from multimodel.tasks.task import Example, Split, Task
+from multimodel.tasks.tree import check_words
 
 CACHE_FORMAT = "2"  # raise when an encoding changes without its settings
 CHUNK = 512
@@ -178,6 +179,7 @@ def _pairs(task: Task, examples: Split) -> Iterator[tuple[Example | None, Pair |
         chunk = examples[start : start + CHUNK]
         try:
             read = _first(chunk)
+            _check(task, read)
             inputs = task.input.encode_many([example.input for example in read])
             outputs = task.output.encode_many([example.output for example in read])
             yield from list(zip(read, zip(inputs, outputs, strict=True), strict=True))
@@ -213,9 +215,18 @@ def _pair(task: Task, examples: Split, place: int) -> tuple[Example | None, Pair
     except InputError as error:
         return None, str(error)
     try:
-        return example, (task.input.encode(example.input), task.output.encode(example.output))
+        pair = task.input.encode(example.input), task.output.encode(example.output)
+        _check(task, [example])
+        return example, pair
     except InputError as error:
         return example, f"example {example.id}: {error}"
+
+
+def _check(task: Task, examples: Sequence[Example]) -> None:
+    """Raise `InputError` where the two sides of an example do not belong together, as only trees can fail to."""
+    if task.measure == "tree":
+        for example in examples:
+            check_words(example.output, example.input)
 
 
 def _account(label: str, bad: Sequence[str], count: int, most: float) -> str:

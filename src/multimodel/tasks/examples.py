@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from array import array
 from collections.abc import Iterator, Mapping
 from fractions import Fraction
@@ -14,10 +13,12 @@ from typing import Any, overload
 import numpy as np
 
 from multimodel.errors import InputError
+from multimodel.sources.files import stamp
 from multimodel.sources.open import WHOLE, open_data, split_name
 from multimodel.sources.rows import Rows, check_column
 from multimodel.sources.splits import split_of
 from multimodel.sources.wording import LONGEST_WORD, one_line, shown
+from multimodel.tasks.cells import held
 from multimodel.tasks.columns import Column
 from multimodel.tasks.declaration import Declaration
 from multimodel.tasks.task import TRAIN, Example
@@ -40,7 +41,7 @@ class Examples:
         columns = (self.task.input.column, self.task.output.column)
         digest = hashlib.blake2b(self.places.tobytes())
         for path in self._files():
-            digest.update(_stamp(path))
+            digest.update(stamp(path))
         return f"{self.rows.fingerprint} {columns} {digest.hexdigest()}"
 
     def __len__(self) -> int:
@@ -91,7 +92,7 @@ class Examples:
         """Every file that the cells of the input name."""
         if _names_files(self.rows, self.task.input):
             for row in self.places.tolist():
-                name = _cell(self.rows, row, self.task.input.column)
+                name = held(_cell(self.rows, row, self.task.input.column))
                 if isinstance(name, str):
                     yield self.rows.file(row, name)
 
@@ -161,13 +162,13 @@ def _told_by(rows: Rows, task: Declaration) -> str | None:
 
 def _told(rows: Rows, row: int, column: str | None) -> str:
     """The cell to divide by, the number of the row where there is none."""
-    cell = None if column is None else _cell(rows, row, column)
+    cell = None if column is None else held(_cell(rows, row, column))
     return f"row {row}" if cell is None else _text(cell)
 
 
 def _names_files(rows: Rows, column: Column) -> bool:
     """Whether the cells are paths, as the first that can be read is."""
-    cells = (_cell(rows, row, column.column) for row in range(len(rows)))
+    cells = (held(_cell(rows, row, column.column)) for row in range(len(rows)))
     return column.reads_files and isinstance(next((cell for cell in cells if cell is not None), None), str)
 
 
@@ -185,12 +186,3 @@ def _text(cell: Any) -> str:
         return str(cell)
     except (ValueError, RecursionError):
         return shown(cell)
-
-
-def _stamp(path: Path) -> bytes:
-    """What changes with a file, or when it appears."""
-    try:
-        found = os.stat(path)
-        return f"{found.st_size}:{found.st_mtime_ns}\n".encode()
-    except (OSError, ValueError):
-        return b"missing\n"

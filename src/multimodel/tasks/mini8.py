@@ -47,7 +47,7 @@ def read_tasks(
     Without a vocabulary one is trained. Where a task is one of mini8 it is that of all eight: runs on some of them can
     be compared.
     """
-    folders = [one.folder for one in declared if of_mini8(one)]
+    folders = [one.folder for one in declared if declares_mini8(one)]
     siblings = declarations(folders[0], NAMES, settings) if folders else []
     return declared_tasks(declared, settings, vocabulary, siblings)
 
@@ -59,12 +59,19 @@ def found_again(task: Task, folder: Path | None) -> Task:
 
 def is_mini8(task: Task) -> bool:
     """Whether a task's data is that of mini8."""
-    return task.origin is not None and of_mini8(task.origin)
+    return task.origin is not None and declares_mini8(task.origin)
 
 
-def of_mini8(declared: Declaration) -> bool:
-    """Whether this is a task of mini8."""
-    return declared.hint == BUILD
+def declares_mini8(one: Declaration) -> bool:
+    """Whether this is a task of mini8: it has the name, the command, the file and the columns of one."""
+    known = one.name in NAMES and isinstance(one.data, str)  # a data frame cannot be compared
+    return known and _marks(one) == _marks(outline(one.folder, one.name))
+
+
+def _marks(one: Declaration) -> tuple[object, ...]:
+    """What is the same in every run on a task; options, such as the size of pictures, are not."""
+    sides = [(side.kind, side.column) for side in (one.input, one.output)]
+    return one.data, one.layout, one.split, one.id, one.task_command, *sides
 
 
 def _sides(side: int, classes: Sequence[str]) -> dict[str, tuple[Column, Column, str]]:

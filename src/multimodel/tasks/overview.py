@@ -54,7 +54,7 @@ def of_declaration(one: Declaration) -> Summary:
 def of_task(task: Task, folder: Path | None = None) -> Summary:
     """A task of a run; one of mini8 with its data in this folder, where one is given."""
     origin = task.origin
-    if origin and folder and mini8.of_mini8(origin):
+    if origin and folder and mini8.declares_mini8(origin):
         origin = dataclasses.replace(origin, folder=folder)
     return Summary(
         name=task.name,
@@ -77,7 +77,7 @@ def presence(one: Declaration | None) -> str:
     """How many examples each split has, or in a few words why there are none."""
     if one is None or one.data is None:
         return NOT_KEPT
-    if mini8.of_mini8(one) and not all((one.folder / name).exists() for name in (MINI8_INDEX, one.data)):
+    if mini8.declares_mini8(one) and not all((one.folder / name).exists() for name in (MINI8_INDEX, one.data)):
         return NOT_BUILT
     if any(isinstance(part, str) and part.startswith(HUB) for part in _parts(one.data)):
         return ON_THE_HUB

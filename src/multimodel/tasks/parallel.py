@@ -15,7 +15,7 @@ CHUNK = 32  # small pictures take less time than handing one over to a thread
 
 
 def in_threads(function: Callable[[Item], Result], items: Sequence[Item]) -> Iterator[Result]:
-    """`map(function, items)`, in order, on as many threads as there are cores.
+    """`map(function, items)`, in order, on as many threads as there are cores to use, 8 at most.
 
     An error is raised in the place of the item that caused it, after the results of all items before.
     """
@@ -29,9 +29,14 @@ def in_threads(function: Callable[[Item], Result], items: Sequence[Item]) -> Ite
             return results, error
         return results, None
 
-    with ThreadPoolExecutor(min(MOST_THREADS, os.cpu_count() or 1)) as pool:
+    with ThreadPoolExecutor(min(MOST_THREADS, usable_cores())) as pool:
         for results, error in pool.map(work, range(0, len(items), CHUNK)):
             yield from results
             if error is not None:
                 pool.shutdown(cancel_futures=True)
                 raise error
+
+
+def usable_cores() -> int:
+    """Those that this process may use, where the system tells."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 from typing import Any
 
 import numpy as np
@@ -16,9 +17,12 @@ from torch import Tensor
 from multimodel import trees
 from multimodel.batch import Net
 from multimodel.errors import InputError
+from multimodel.sources.wording import shown
 from multimodel.tasks.cells import check_length
 from multimodel.tasks.text import collate_symbols, ended, until_end
 from multimodel.tasks.vocabulary import Vocabulary
+
+ENCODING = "2"  # raise when other trees are taken, or the same ones become other symbols
 
 
 def tree_symbols(raw: str) -> list[str]:
@@ -27,6 +31,25 @@ def tree_symbols(raw: str) -> list[str]:
         return trees.symbols(trees.read_tree(raw))
     except trees.TreeError as error:
         raise InputError(f"This is not a bracketed tree: {error}.") from error
+
+
+def check_words(raw: str, sentence: str) -> None:
+    """Raise `InputError` for a tree over other words than the sentence's, which are put back into every answer.
+
+    The tree may have traces that the sentence lacks.
+    """
+    tree, given_words = trees.read_tree(raw), trees.as_read(sentence.split())
+    tree_words = trees.words(trees.plain(tree))
+    if given_words not in (tree_words, trees.words(tree)):
+        inside, given = next(pair for pair in zip_longest(tree_words, given_words) if pair[0] != pair[1])
+        raise InputError(
+            f"The tree has {_word(inside)} where the text has {_word(given)}: "
+            "give the text as the words of the tree with spaces between, marks apart."
+        )
+
+
+def _word(word: str | None) -> str:
+    return "no more words" if word is None else f"the word {shown(word)}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,8 +67,8 @@ class Tree:
 
     @property
     def version(self) -> str:
-        """The vocabulary."""
-        return self.vocabulary.sha256
+        """The vocabulary, and the way in which trees become symbols."""
+        return f"{self.vocabulary.sha256} {ENCODING}"
 
     def encode(self, raw: str) -> np.ndarray:
         """Ids (t,) int32 of the tree's symbols, the last one the end symbol; raises `InputError` if it is no tree."""

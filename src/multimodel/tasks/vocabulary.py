@@ -113,10 +113,16 @@ class Vocabulary:
 def train_vocabulary(texts: Iterable[str], tree_symbols: Iterable[str], size: int) -> Vocabulary:
     """Byte-level BPE of `size` ids in all, special ones and symbols of trees included (fewer if the text is small).
 
-    The same texts in any order give the same vocabulary. Raises `InputError` if `size` is too small or above 8192.
+    The same texts in any order give the same vocabulary. Raises `InputError` if `size` is too small or above 8192,
+    and for trees with more labels than that.
     """
     symbols = tuple(sorted({*tree_symbols, *UNKNOWN_TREE_SYMBOLS}))
     smallest = SPECIAL + len(symbols) + BYTES
+    if smallest > LARGEST:
+        raise InputError(
+            f"The trees have too many labels: {len(symbols):,} symbols, and a vocabulary has room for "
+            f"{LARGEST - SPECIAL - BYTES:,}. Give trees with fewer labels, as with NP for NP-SBJ-1."
+        )
     if not smallest <= size <= LARGEST:
         raise InputError(f"A vocabulary of {size} is not possible here: choose from {smallest} to {LARGEST}.")
     subwords = Tokenizer(BPE())
