@@ -115,12 +115,13 @@ def test_changed_data_is_named(tmp_path: Path) -> None:
     config = toy_config(("en-de", "parse"))
     trainer = toy_trainer(config)
     assert note_mixture(tmp_path, 0, definition(trainer.mixture, trainer.streams, trainer.settings)) == []
-    (first, *others) = config.tasks[0].examples["train"]
-    changed = replace(config.tasks[0], examples={"train": [first._replace(input=others[0].input), *others]})
-    streams = make_streams(replace(config, tasks=(changed, *config.tasks[1:])), Console(quiet=True))
-    name = changed.name
+    (sentences,) = config.named(["en-de"])
+    (first, *others) = sentences.examples["train"]
+    changed = replace(sentences, examples={"train": [first._replace(input=others[0].input), *others]})
+    tasks = tuple(changed if task is sentences else task for task in config.tasks)
+    streams = make_streams(replace(config, tasks=tasks), Console(quiet=True))
     assert note_mixture(tmp_path, 5, definition(trainer.mixture, streams, trainer.settings)) == [
-        f"the data of {name} was changed (24 → 24 examples)"
+        "the data of en-de was changed (24 → 24 examples)"
     ]
 
 
